@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The contract between the launcher and the admin image.
+
+The launcher writes `DoorSpec` and the key files into `RUN` before it starts the container; the
+container writes `Phase` there while it starts, and keeps its SSH host keys in `STATE`.
+Everything else that the container needs is in the image or below `HOST`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+CONTRACT = 1
+# Label of the image: the contract that it speaks. A launcher refuses an image without it.
+CONTRACT_LABEL = "io.hatchway.admin.contract"
+
+# Mount points in the container. RUN and STATE have the same path on the host.
+HOST = "/host"
+RUN = "/run/hatchway/admin"
+STATE = "/var/lib/hatchway/admin"
+LOG = "/var/log/hatchway"
+# Where people who come from other systems look for the host.
+HOST_ALIASES = ("/.lifsea/rootfs", "/.bottlerocket/rootfs", "/media/root", "/run/host")
+
+# Files in RUN.
+SPEC_FILE = f"{RUN}/spec.json"  # 0600: may carry a password hash
+PHASE_FILE = f"{RUN}/phase.json"
+# Read by sshd at every login, so that keys change without a restart. 0644: public by nature.
+KEYS_FILE = f"{RUN}/authorized_keys"
+CA_FILE = f"{RUN}/trusted_ca_keys"
+PRINCIPALS_FILE = f"{RUN}/principals"
+
+HOST_KEY_FILE = f"{STATE}/ssh/ssh_host_ed25519_key"
+
+DEFAULT_USER = "admin"
+# As Bottlerocket's admin container has it.
+USER_PATTERN = r"[a-z_][a-z0-9_-]{0,31}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class DoorSpec:
+    """How the door is to be: what sshd listens on and whom it lets in.
+
+    `listen` is an address literal or `""` for every address; the algorithm lists are empty for
+    the image's own choice, and their first item may begin with `+`, `-` or `^` as in sshd_config.
+    """
+
+    user: str = DEFAULT_USER
+    listen: str = ""
+    port: int = 22
+    trusted_cas: bool = False
+    principals: bool = False
+    ciphers: tuple[str, ...] = ()
+    key_exchange_algorithms: tuple[str, ...] = ()
+    macs: tuple[str, ...] = ()
+    authorized_keys_command: str = ""
+    authorized_keys_command_user: str = ""
+    password_hash: str = ""
+    contract: int = CONTRACT
+
+    def to_json(self) -> str:
+        return json.dumps(dataclasses.asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> DoorSpec:
+        """Read what `to_json` wrote; `ValueError` when it is not ours or of another contract."""
+        fields = _object(text)
+        if fields.get("contract") != CONTRACT:
+            message = f"the launcher speaks contract {fields.get('contract')}, this image {CONTRACT}"
+            raise ValueError(message)
+        known = {field.name for field in dataclasses.fields(cls)}
+        if unknown := sorted(fields.keys() - known):
+            message = f"unknown fields in the door's spec: {', '.join(unknown)}"
+            raise ValueError(message)
+        lists = ("ciphers", "key_exchange_algorithms", "macs")
+        return cls(**{key: tuple(value) if key in lists else value for key, value in fields.items()})
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Phase:
+    """How far the container is: `preparing`, `open` or `failed` (then with an error code of the launcher)."""
+
+    phase: str
+    pid: int
+    code: str = ""
+    message: str = ""
+    warnings: tuple[str, ...] = ()
+
+    def to_json(self) -> str:
+        return json.dumps(dataclasses.asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Phase:
+        fields = _object(text)
+        fields["warnings"] = tuple(fields.get("warnings", ()))
+        return cls(**fields)
+
+
+def _object(text: str) -> dict[str, Any]:
+    value = json.loads(text)
+    if not isinstance(value, dict):
+        message = "expected a JSON object"
+        raise ValueError(message)  # noqa: TRY004 - one error type for a damaged file
+    return value
