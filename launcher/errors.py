@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every error that a user can meet.
+
+    HatchwayError                 something failed, with a code, a sentence and a hint
+    ├── UsageError                the command line is wrong                       exit 64
+    ├── SettingsError             settings, user data or keys are wrong           exit 64
+    ├── HostError                 the host lacks something, or holds it back      exit 1
+    ├── RuntimeUnavailableError   no container runtime answers                    exit 1
+    ├── ImageError                the image cannot be had or trusted              exit 1
+    ├── ContainerError            the container does not start, run or stop       exit 1
+    └── DoorError                 the container runs, but nobody could log in     exit 1
+
+`CODES` is the documented table: a code that is not in it cannot be raised, and
+docs/exit-codes.md is tested against it.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Any, ClassVar, Final
+
+
+class Exit(enum.IntEnum):
+    """Exit statuses of the command itself; `exec` and `shell` pass on those of what they ran."""
+
+    DONE = 0
+    FAILED = 1
+    DEGRADED = 2
+    USAGE = 64
+    OURS = 125
+    CANNOT_INVOKE = 126
+    NOT_FOUND = 127
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+CODES: Final[dict[str, str]] = {
+    "usage.invalid": "The command line is wrong.",
+    "settings.invalid": "A settings file, an environment variable or user data is wrong.",
+    "settings.unreadable": "A file named by the user cannot be read.",
+    "keys.none": "There is no usable key, so nobody could log in.",
+    "keys.private": "A private key was given where a public one belongs.",
+    "host.not-root": "The launcher needs root.",
+    "host.capability": "The caller lacks a capability that the door cannot do without.",
+    "host.disk-full": "A file system of the host is full.",
+    "host.read-only": "A directory that the launcher needs is not writable.",
+    "host.unsafe-path": "A directory of the launcher is not its own: a link, or writable by others.",
+    "host.busy": "Another launcher holds the lock for longer than the time limit.",
+    "host.timeout": "A program of the host did not end in time.",
+    "host.program": "A program of the host failed or is missing.",
+    "runtime.none": "No container runtime was found running.",
+    "runtime.down": "The container runtime does not answer.",
+    "runtime.failed": "The container runtime refused or failed.",
+    "runtime.timeout": "The container runtime did not answer in time.",
+    "image.reference": "The image reference is malformed.",
+    "image.missing": "The image is not on this host, and pulling was ruled out.",
+    "image.not-found": "The registry has no such image.",
+    "image.unauthorized": "The registry wants other credentials (401).",
+    "image.forbidden": "The registry refuses these credentials (403).",
+    "image.dns": "The registry's name does not resolve.",
+    "image.tcp": "The registry does not accept connections.",
+    "image.tls": "The registry's certificate is not trusted, or it speaks no TLS.",
+    "image.timeout": "The registry did not answer in time.",
+    "image.registry": "The registry failed (5xx, 429, or nonsense).",
+    "image.truncated": "The registry closed the connection in the middle.",
+    "image.digest": "What came is not what its digest says.",
+    "image.contract": "The image is no admin image, or one for another launcher.",
+    "image.platform": "The image has nothing for this machine's architecture.",
+    "image.archive": "The image archive cannot be read.",
+    "container.died": "The container ended before the door was open.",
+    "container.stuck": "The container could not be removed.",
+    "container.not-running": "There is no open door.",
+    "door.port-busy": "Another program listens on the port.",
+    "door.address": "The listen address is none of this host's.",
+    "door.timeout": "The door was not proven open in time.",
+    "door.host-key": "Something else answers on the port: the host key is not the expected one.",
+    "door.not-key-only": "The SSH server offers more than public keys.",
+    "door.handshake": "What answers on the port did not complete an SSH handshake.",
+    "door.seal-failed": "The view of the host could not be made read-only.",
+    "door.account": "The login account could not be made.",
+    "door.sshd-config": "sshd refuses its configuration.",
+    "door.spec": "The container could not read what the launcher wrote for it.",
+    "door.interrupted": "An earlier start was cut off.",
+    "internal": "A defect of Hatchway itself.",
+}
+
+
+class HatchwayError(Exception):
+    """Something failed: `code` for machines, `message` what, `hint` what to do about it."""
+
+    exit: ClassVar[Exit] = Exit.FAILED
+
+    def __init__(self, code: str, message: str, hint: str = "", **details: Any) -> None:
+        if code not in CODES:
+            raise KeyError(code)
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.hint = hint
+        self.details = details
+
+    def as_json(self) -> dict[str, Any]:
+        """The documented JSON form: `{"error": {code, message, hint, details}}`."""
+        return {
+            "error": {
+                "code": self.code,
+                "message": self.message,
+                "hint": self.hint,
+                "details": self.details,
+            },
+        }
+
+
+class UsageError(HatchwayError):
+    exit = Exit.USAGE
+
+
+class SettingsError(HatchwayError):
+    exit = Exit.USAGE
+
+
+class HostError(HatchwayError):
+    pass
+
+
+class RuntimeUnavailableError(HatchwayError):
+    pass
+
+
+class ImageError(HatchwayError):
+    pass
+
+
+class ContainerError(HatchwayError):
+    pass
+
+
+class DoorError(HatchwayError):
+    pass

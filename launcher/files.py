@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files of the launcher: written whole or not at all, in directories that are its own."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from launcher.errors import HostError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def write(path: Path, data: bytes, *, mode: int = 0o600) -> None:
+    """Replace `path` by `data`: temp, fsync, rename, so that readers see the old or the new."""
+    with explained(path.parent):
+        fd, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(fd, "wb") as stream:
+                os.fchmod(stream.fileno(), mode)
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+        _sync_directory(path.parent)
+
+
+def own_directory(path: Path, *, mode: int = 0o755) -> Path:
+    """Make `path` (and its parents) a directory of root that only root can change.
+
+    `HostError` when it is a link, belongs to someone else or is writable by others: then what
+    lies in it could be swapped under us.
+    """
+    with explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            path.mkdir(mode=mode)
+        status = path.lstat()
+        if not stat.S_ISDIR(status.st_mode):
+            problem = "is not a directory"
+        elif status.st_uid != os.geteuid():
+            problem = f"belongs to uid {status.st_uid}"
+        elif status.st_mode & 0o022:
+            problem = f"is writable by others (mode {stat.S_IMODE(status.st_mode):04o})"
+        else:
+            path.chmod(mode)
+            return path
+    message = f"{path} {problem}"
+    raise HostError("host.unsafe-path", message, f"Look at it, then remove {path} and start again.")
+
+
+@contextlib.contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turn what the kernel says about `path` into an error with a hint."""
+    try:
+        yield
+    except OSError as error:
+        place = error.filename or path
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            message = f"no space left on the file system of {place}"
+            hint = f"Free space on the file system that holds {place}."
+            raise HostError("host.disk-full", message, hint) from error
+        message = f"cannot write {place}: {error.strerror}"
+        hint = "Hatchway needs /run, /var/lib and /var/log writable, and root."
+        raise HostError("host.read-only", message, hint) from error
+
+
+def _sync_directory(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
