@@ -52,10 +52,12 @@ class Runtime(Protocol):
     not answer, `ContainerError` or `ImageError` when it refuses.
     """
 
-    name: str
+    @property
+    def name(self) -> str:
+        """The name in the table of runtimes."""
 
     def describe(self) -> str:
-        """One phrase that says which engine this is and where: for `--runtime auto` and errors."""
+        """One phrase that says which engine this is and where."""
 
     def find_image(self, name: str) -> Image | None:
         """The image by its name or config digest, if this engine holds it."""
@@ -73,10 +75,4 @@ class Runtime(Protocol):
         """The container of that name, in whatever state."""
 
     def remove(self, name: str, *, grace: float) -> None:
-        """Stop (SIGTERM, `grace` seconds, SIGKILL) and remove; none is no error."""
-
-    def logs(self, name: str, *, lines: int) -> str:
-        """The last lines that the container wrote."""
-
-    def follow_logs(self, name: str) -> tuple[str, ...]:
-        """The argv that prints the log and goes on as it grows."""
+        """Stop (SIGTERM, `grace` seconds, SIGKILL) and remove all of it; none is no error."""

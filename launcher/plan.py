@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A container as one value, before anything is done: printed, compared, tested, then rendered."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from launcher.runtimes.base import Image
+
+Propagation = Literal["rprivate", "rslave", "rshared"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Mount:
+    """A recursive bind mount of the host; `reason` says what it is for."""
+
+    source: str
+    target: str
+    reason: str
+    read_only: bool = False
+    propagation: Propagation = "rprivate"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Capability:
+    """A capability by its kernel name without CAP_, and what it is for."""
+
+    name: str
+    reason: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What the container may take: memory in bytes, cpus as a share of cores, hard rlimits.
+
+    `nofile` and `nproc` None leave the kernel's own; everything else is always set.
+    """
+
+    memory: int
+    cpus: float
+    pids: int
+    oom_score_adj: int
+    nofile: int | None
+    nproc: int | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A container to be.
+
+    `host_namespaces` are those that it shares with the host (`pid network ipc uts cgroup`);
+    every other one is its own. It gets all devices, no seccomp filter and no masked paths.
+    """
+
+    name: str
+    image: Image
+    host_namespaces: tuple[str, ...]
+    mounts: tuple[Mount, ...]
+    capabilities: tuple[Capability, ...]
+    limits: Limits
+    environment: dict[str, str]
+    labels: dict[str, str]
+    notes: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+    def digest(self) -> str:
+        """Identity of the plan: two plans with the same digest are the same container."""
+        text = json.dumps(self.as_json(), sort_keys=True)
+        return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+    def describe(self) -> list[str]:
+        """The plan for a reader, a line for each decision."""
+        limits = self.limits
+        lines = [
+            f"container  {self.name}",
+            f"image      {self.image.name} {self.image.config_digest}",
+            f"shares     {', '.join(self.host_namespaces)} with the host",
+            f"limits     memory {limits.memory // 2**20} MiB, cpus {limits.cpus:g}, "
+            f"pids {limits.pids}, oom score {limits.oom_score_adj:+d}",
+        ]
+        for mount in self.mounts:
+            mode = "ro" if mount.read_only else "rw"
+            lines.append(f"mount      {mount.source} -> {mount.target} {mode}: {mount.reason}")
+        lines += [f"capability {cap.name}: {cap.reason}" for cap in self.capabilities]
+        lines += [f"note       {note}" for note in self.notes]
+        return lines

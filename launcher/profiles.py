@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Privileges by name: what the admin container may do, and what each right is for.
+
+A profile asks for no more than the caller has; what it cannot do without is refused before
+anything is touched, and what it merely misses becomes a note of the plan.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from admin_image import spec
+from launcher import VERSION
+from launcher.errors import HostError
+from launcher.plan import Capability, Limits, Mount, Plan
+
+if TYPE_CHECKING:
+    from launcher.host import Host
+    from launcher.runtimes.base import Image
+
+ADMIN_NAME: Final = "hatchway-admin"
+LABEL_ROLE: Final = "io.hatchway.role"
+MIB: Final = 2**20
+
+# Without these nobody could enter the host, or log in at all.
+ADMIN_NEEDS: Final = {
+    "SYS_ADMIN": "join the host's namespaces, seal the view of the host",
+    "SYS_PTRACE": "open the namespaces and files of any process below /proc",
+    "SYS_CHROOT": "setns(2) into a mount namespace, sshd's own sandbox",
+    "SETUID": "sshd becomes the user, sudo becomes root",
+    "SETGID": "sshd becomes the user, sudo becomes root",
+}
+# What work on a sick host takes.
+ADMIN_WANTS: Final = {
+    "CHOWN": "repair ownership",
+    "DAC_OVERRIDE": "read and repair files of any user",
+    "DAC_READ_SEARCH": "read files of any user",
+    "FOWNER": "repair permissions",
+    "FSETID": "keep setuid bits when files are restored",
+    "KILL": "end processes of any user",
+    "SETPCAP": "drop rights for a child",
+    "LINUX_IMMUTABLE": "clear chattr +i",
+    "NET_BIND_SERVICE": "sshd on a port below 1024",
+    "NET_BROADCAST": "network diagnostics",
+    "NET_ADMIN": "ip, nft, tc, ethtool",
+    "NET_RAW": "tcpdump, ping",
+    "IPC_LOCK": "perf and bpf buffers",
+    "IPC_OWNER": "look at and remove System V IPC",
+    "SYS_MODULE": "modprobe on the host",
+    "SYS_RAWIO": "dmidecode, disk firmware tools",
+    "SYS_PACCT": "process accounting",
+    "SYS_BOOT": "reboot, kexec",
+    "SYS_NICE": "renice, taskset",
+    "SYS_RESOURCE": "quotas, rlimits, reserved disk space",
+    "SYS_TIME": "correct the clock",
+    "SYS_TTY_CONFIG": "consoles",
+    "MKNOD": "device nodes for repair",
+    "LEASE": "file leases",
+    "AUDIT_WRITE": "sudo and sshd write audit records",
+    "AUDIT_CONTROL": "auditctl",
+    "SETFCAP": "restore file capabilities",
+    "MAC_OVERRIDE": "repair labels",
+    "MAC_ADMIN": "repair labels",
+    "SYSLOG": "dmesg, kernel addresses",
+    "WAKE_ALARM": "rtc tools",
+    "BLOCK_SUSPEND": "keep the host awake",
+    "AUDIT_READ": "follow the audit log",
+    "PERFMON": "perf",
+    "BPF": "bpftool, bpftrace",
+    "CHECKPOINT_RESTORE": "checkpoints of containers",
+}
+
+# The door must outlive what makes the host sick; its memory limit bounds what it takes.
+OOM_SCORE_ADJ: Final = -900
+
+
+def admin(
+    image: Image,
+    host: Host,
+    *,
+    memory: int,
+    cpus: float,
+    pids: int,
+) -> Plan:
+    """The admin container: a view of the whole host, read-only until one enters it by `hostsh`."""
+    notes: list[str] = []
+    return Plan(
+        name=ADMIN_NAME,
+        image=image,
+        host_namespaces=("pid", "network", "ipc", "uts", "cgroup"),
+        mounts=_admin_mounts(host, notes),
+        capabilities=_admin_capabilities(host, notes),
+        limits=_limits(host, notes, memory=memory, cpus=cpus, pids=pids),
+        environment={"HOST": spec.HOST, "container": "hatchway"},
+        labels={LABEL_ROLE: "admin", "io.hatchway.version": VERSION},
+        notes=tuple(notes),
+    )
+
+
+def _admin_mounts(host: Host, notes: list[str]) -> tuple[Mount, ...]:
+    if not host.root_shared:
+        notes.append("/ is a private mount here: mounts made later on the host stay unseen at /host")
+    return (
+        Mount(
+            source="/",
+            target=spec.HOST,
+            read_only=True,
+            # A slave sees the host unmount: a private copy would hold its disks busy.
+            propagation="rslave" if host.root_shared else "rprivate",
+            reason="the host, to look at; the container seals all that is mounted below it",
+        ),
+        Mount(source="/dev", target="/dev", reason="the host's devices, also those to come"),
+        Mount(source="/sys", target="/sys", reason="the host's devices, cgroups and tracing"),
+        Mount(source=spec.RUN, target=spec.RUN, reason="the launcher's word to the container"),
+        Mount(source=spec.STATE, target=spec.STATE, reason="SSH host keys, which must not change"),
+        Mount(source=spec.LOG, target=spec.LOG, reason="the door's log outlives the door"),
+    )
+
+
+def _admin_capabilities(host: Host, notes: list[str]) -> tuple[Capability, ...]:
+    if missing := sorted(ADMIN_NEEDS.keys() - host.capabilities):
+        message = f"the caller lacks {', '.join('CAP_' + name for name in missing)}"
+        hint = "Run the launcher on the host itself, as root, outside any container or sandbox."
+        raise HostError("host.capability", message, hint, missing=missing)
+    wanted = {**ADMIN_NEEDS, **ADMIN_WANTS}
+    if absent := sorted(ADMIN_WANTS.keys() - host.capabilities):
+        notes.append(f"without {', '.join('CAP_' + name for name in absent)}: the caller has none")
+    return tuple(
+        Capability(name=name, reason=wanted[name])
+        for name in sorted(wanted.keys() & host.capabilities)
+    )
+
+
+def _limits(host: Host, notes: list[str], *, memory: int, cpus: float, pids: int) -> Limits:
+    # Half of a small host is enough: the other half is what the door was opened to save.
+    if memory > host.memory // 2:
+        memory = host.memory // 2
+        notes.append(f"memory limited to {memory // MIB} MiB, half of this host")
+    oom_score_adj = OOM_SCORE_ADJ
+    if "SYS_RESOURCE" not in host.capabilities:
+        # proc(5): lowering it takes CAP_SYS_RESOURCE.
+        oom_score_adj = max(OOM_SCORE_ADJ, host.oom_score_adj)
+    return Limits(
+        memory=memory,
+        cpus=min(cpus, float(host.cpus)),
+        pids=pids,
+        oom_score_adj=oom_score_adj,
+        nofile=host.nofile,
+        nproc=host.nproc,
+    )
