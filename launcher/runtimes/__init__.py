@@ -1,2 +1,157 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Container runtimes: one protocol, one file each, and the table that names them."""
+"""Container runtimes: one protocol, one file each, and here the table that names them."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from launcher import process
+from launcher.errors import RuntimeUnavailableError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from launcher.host import Host
+    from launcher.runtimes.base import Runtime
+
+# Bottlerocket keeps a second containerd for host containers: pods cannot disturb it.
+CONTAINERD_SOCKETS: Final = (
+    "/run/host-containerd/containerd.sock",
+    "/run/containerd/containerd.sock",
+    "/run/docker/containerd/containerd.sock",
+)
+DOCKER_SOCKET: Final = "/run/docker.sock"
+CONNECT_LIMIT: Final = 2.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Wish:
+    """What the user asked for: `name` is a name of `TABLE` or `auto`; empty means the default."""
+
+    name: str = "auto"
+    socket: str = ""
+    namespace: str = "hatchway"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Choice:
+    """The runtime, and in words why it was chosen."""
+
+    runtime: Runtime
+    why: str
+
+
+def choose(wish: Wish, host: Host) -> Choice:
+    """The runtime to use; `RuntimeUnavailableError` lists what was looked at and found wanting."""
+    if wish.name != "auto":
+        if wish.name not in TABLE:
+            message = f"there is no runtime {wish.name!r}"
+            raise UsageError("usage.invalid", message, f"Choose auto, {', '.join(TABLE)}.")
+        runtime, found = TABLE[wish.name](wish, host)
+        if runtime is None:
+            hint = "Install or start it, or choose another with --runtime."
+            raise RuntimeUnavailableError("runtime.down", f"{wish.name}: {found}", hint)
+        return Choice(runtime, "asked for")
+    looked_at = {}
+    for name in _AUTOMATIC:
+        runtime, found = TABLE[name](wish, host)
+        if runtime is not None:
+            passed = "".join(f"; {other}: {why}" for other, why in looked_at.items())
+            return Choice(runtime, f"{found}{passed}")
+        looked_at[name] = found
+    hint = "Start one of them, or name its socket with --socket."
+    message = "no container runtime was found: " + "; ".join(
+        f"{name}: {why}" for name, why in looked_at.items()
+    )
+    raise RuntimeUnavailableError("runtime.none", message, hint, looked_at=looked_at)
+
+
+Found = tuple["Runtime | None", str]
+
+
+def _containerd(wish: Wish, host: Host) -> Found:
+    program = process.find_program("ctr")
+    if program is None:
+        return None, "no ctr on PATH"
+    from launcher.runtimes.containerd import Containerd
+
+    problems = []
+    for address in [wish.socket] if wish.socket else CONTAINERD_SOCKETS:
+        problem = _connect(address)
+        if problem is None:
+            return Containerd(program, address, wish.namespace), f"containerd answers at {address}"
+        problems.append(f"{address}: {problem}")
+    return None, ", ".join(problems)
+
+
+def _docker(wish: Wish, host: Host) -> Found:
+    program = process.find_program("docker")
+    if program is None:
+        return None, "no docker on PATH"
+    address = wish.socket or _docker_socket()
+    problem = _connect(address)
+    if problem is not None:
+        return None, f"{address}: {problem}"
+    from launcher.runtimes.whales import Whales
+
+    return Whales("docker", program, ("--host", f"unix://{address}")), f"docker answers at {address}"
+
+
+def _docker_socket() -> str:
+    named = os.environ.get("DOCKER_HOST", "")
+    return named.removeprefix("unix://") if named.startswith("unix://") else DOCKER_SOCKET
+
+
+def _podman(wish: Wish, host: Host) -> Found:
+    program = process.find_program("podman")
+    if program is None:
+        return None, "no podman on PATH"
+    from launcher.runtimes.whales import Whales
+
+    options: tuple[str, ...] = ()
+    # crun refuses hybrid cgroups, and podman prefers crun: name the one that works.
+    if host.hybrid_cgroups and process.find_program("runc"):
+        options = ("--runtime", "runc")
+    if not Path("/run/systemd/system").is_dir():  # sd_booted(3)
+        options += ("--cgroup-manager", "cgroupfs", "--events-backend", "file")
+    return Whales("podman", program, options), f"podman is at {program}"
+
+
+def _nerdctl(wish: Wish, host: Host) -> Found:
+    program = process.find_program("nerdctl")
+    if program is None:
+        return None, "no nerdctl on PATH"
+    address = wish.socket or CONTAINERD_SOCKETS[1]
+    problem = _connect(address)
+    if problem is not None:
+        return None, f"{address}: {problem}"
+    from launcher.runtimes.whales import Whales
+
+    options = ("--address", address, "--namespace", wish.namespace)
+    return Whales("nerdctl", program, options), f"containerd answers at {address}"
+
+
+def _connect(address: str) -> str | None:
+    """Why nobody answers on the socket, or None."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(CONNECT_LIMIT)
+        try:
+            client.connect(address)
+        except OSError as error:
+            return (error.strerror or str(error)).lower()
+    return None
+
+
+TABLE: Final[dict[str, Callable[[Wish, Host], Found]]] = {
+    "docker": _docker,
+    "containerd": _containerd,
+    "podman": _podman,
+    "nerdctl": _nerdctl,
+}
+# nerdctl sits on containerd, which `ctr` reaches as well and faster: only when asked for.
+# docker stands before containerd, because docker's own containerd would answer as well.
+_AUTOMATIC: Final = ("docker", "containerd", "podman")

@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who may enter: keys, certificate authorities and principals from every source, checked."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from admin_image.spec import DEFAULT_USER, USER_PATTERN, DoorSpec
+from launcher.errors import SettingsError
+from launcher.findings import Finding, raise_errors
+from launcher.keys import public_key, user_data
+from launcher.keys.public_key import KeyProblem, PrivateKeyProblem, PublicKey
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+MAX_FILE: Final = 8 * 2**20  # bytes: 10,000 keys of RSA 4096 are 7 MB
+_PRINCIPAL: Final = re.compile(r"[^\s,#\"*?!]{1,256}")
+Line = tuple[str, str]  # where it stands, and the line itself
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """Where the user says that access comes from. A file `-` is standard input, once."""
+
+    user: str = ""
+    key_files: tuple[str, ...] = ()
+    ca_files: tuple[str, ...] = ()
+    principals: tuple[str, ...] = ()
+    user_data_file: str = ""
+    user_data: bytes = b""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """Who may enter, and with what algorithms; `warnings` name each key that was skipped."""
+
+    user: str
+    keys: tuple[PublicKey, ...]
+    cas: tuple[PublicKey, ...]
+    principals: tuple[str, ...]
+    data: user_data.UserData
+    warnings: tuple[Finding, ...]
+
+    def door(self, *, listen: str, port: int) -> DoorSpec:
+        """The part of it that the admin container reads as its specification."""
+        return DoorSpec(
+            user=self.user,
+            listen=listen,
+            port=port,
+            trusted_cas=bool(self.cas),
+            principals=bool(self.principals),
+            ciphers=self.data.ciphers,
+            key_exchange_algorithms=self.data.key_exchange_algorithms,
+            macs=self.data.macs,
+            authorized_keys_command=self.data.authorized_keys_command,
+            authorized_keys_command_user=self.data.authorized_keys_command_user,
+            password_hash=self.data.password_hash,
+        )
+
+
+def collect(request: Request, stdin: Callable[[], bytes] | None = None) -> Access:
+    """Read and check all sources before anything is touched.
+
+    A bad key is skipped with a warning while a good one remains. `SettingsError` when something
+    else is wrong, when a private key was given, or when nobody could log in.
+    """
+    read = _Reader(stdin or _standard_input)
+    findings: list[Finding] = []
+    data = _user_data(request, read, findings)
+    key_lines = [line for name in request.key_files for line in _lines(read(name), name)]
+    key_lines += _numbered(data.authorized_keys, "user data: ssh.authorized-keys")
+    ca_lines = [line for name in request.ca_files for line in _lines(read(name), name)]
+    ca_lines += _numbered(data.trusted_cas, "user data: ssh.trusted-user-ca-keys")
+    keys = _parse(key_lines, findings)
+    cas = _parse(ca_lines, findings)
+    user = _checked_user(request.user or data.user or DEFAULT_USER, findings)
+    for principal in request.principals:
+        if not _PRINCIPAL.fullmatch(principal):
+            findings.append(Finding("principals", "expected a word without blanks or wildcards"))
+    raise_errors(findings)
+    _require_some(keys, cas, data, findings)
+    return Access(
+        user=user, keys=keys, cas=cas, principals=request.principals, data=data,
+        warnings=tuple(findings),
+    )  # fmt: skip
+
+
+class _Reader:
+    """Reads each source once: standard input cannot be read again for a second `-`."""
+
+    def __init__(self, stdin: Callable[[], bytes]) -> None:
+        self._stdin = stdin
+        self._used = False
+
+    def __call__(self, name: str) -> bytes:
+        if name == "-":
+            if self._used:
+                message = "standard input can be read only once, but `-` is given twice"
+                raise SettingsError("settings.unreadable", message)
+            self._used = True
+            return _bounded(self._stdin(), "standard input")
+        try:
+            with Path(name).open("rb") as stream:
+                return _bounded(stream.read(MAX_FILE + 1), name)
+        except OSError as error:
+            message = f"cannot read {name}: {error.strerror}"
+            raise SettingsError("settings.unreadable", message, "Check the path.") from None
+
+
+def _bounded(data: bytes, name: str) -> bytes:
+    if len(data) > MAX_FILE:
+        message = f"{name} is larger than {MAX_FILE // 2**20} MiB"
+        raise SettingsError("settings.unreadable", message, "Is it the right file?")
+    return data
+
+
+def _standard_input() -> bytes:
+    if sys.stdin is None or sys.stdin.isatty():
+        print("Paste the public keys, then press ctrl-D:", file=sys.stderr)  # noqa: T201
+    return sys.stdin.buffer.read(MAX_FILE + 1)
+
+
+def _user_data(
+    request: Request, read: Callable[[str], bytes], findings: list[Finding]
+) -> user_data.UserData:
+    """The file wins over the settings; user data that is there but empty has no keys."""
+    raw, place = request.user_data, "user-data"
+    if request.user_data_file:
+        raw, place = read(request.user_data_file), _place(request.user_data_file)
+    if not raw.strip():
+        return user_data.UserData()
+    data, problems = user_data.parse(raw, place)
+    findings += problems
+    return data
+
+
+def _place(name: str) -> str:
+    return "standard input" if name == "-" else name
+
+
+def _lines(data: bytes, name: str) -> list[Line]:
+    """The lines that are neither blank nor comment, each with `file:number`."""
+    text = data.decode("utf-8", "replace").lstrip("\ufeff")
+    numbered = enumerate(text.splitlines(), 1)
+    lines = [(f"{_place(name)}:{number}", line.strip()) for number, line in numbered]
+    return [(place, line) for place, line in lines if line and not line.startswith("#")]
+
+
+def _numbered(items: Sequence[str], place: str) -> list[Line]:
+    return [(f"{place}[{index}]", item) for index, item in enumerate(items) if item.strip()]
+
+
+def _parse(lines: Iterable[Line], findings: list[Finding]) -> tuple[PublicKey, ...]:
+    """The good keys, each once; a private key ends it, before any of its lines is looked at."""
+    found: dict[str, PublicKey] = {}
+    for place, line in lines:
+        try:
+            key = public_key.parse(line)
+        except PrivateKeyProblem:
+            message = f"{place}: this is a private key"
+            hint = "Give the public half, FILE.pub. Who saw this channel may have the private one."
+            raise SettingsError("keys.private", message, hint) from None
+        except KeyProblem as problem:
+            findings.append(Finding(place, str(problem), "warning"))
+        else:
+            found.setdefault(f"{key.options} {key.blob}", key)
+    return tuple(found.values())
+
+
+def _checked_user(user: str, findings: list[Finding]) -> str:
+    if not re.fullmatch(USER_PATTERN, user):
+        findings.append(Finding("user", f"expected a user name: {USER_PATTERN}"))
+    elif user == "root":
+        findings.append(Finding("user", "root cannot log in; log in as another and use sudo"))
+    return user
+
+
+def _require_some(
+    keys: Sequence[PublicKey],
+    cas: Sequence[PublicKey],
+    data: user_data.UserData,
+    findings: Sequence[Finding],
+) -> None:
+    if keys or cas or data.authorized_keys_command:
+        return
+    reasons = "; ".join(map(str, findings)) or "none was given"
+    message = f"there is no usable key, so nobody could log in: {reasons}"
+    hint = "Give a public key: --key-file ~/.ssh/id_ed25519.pub, or `--key-file -` on standard input."
+    details = [{"path": finding.path, "message": finding.message} for finding in findings]
+    raise SettingsError("keys.none", message, hint, findings=details)

@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: Apache-2.0
+"""docker, podman and nerdctl: engines with docker's command line, through python-on-whales.
+
+The library is loaded at first use (150 ms), runs its clients without any time limit, and puts the
+command line into its exceptions: `_asking` bounds the time and keeps only what the engine said.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import os
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from launcher import process
+from launcher.errors import ContainerError, HostError, ImageError, RuntimeUnavailableError
+from launcher.runtimes.base import Container, Image, State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from launcher.plan import Mount, Plan
+
+ASK_LIMIT: Final = 30.0  # seconds for a question to the engine
+START_LIMIT: Final = 60.0
+REMOVE_LIMIT: Final = 30.0  # on top of the grace
+
+_DOWN_WORDS: Final = (
+    "cannot connect to the docker daemon",
+    "is the docker daemon running",
+    "connection refused",
+    "no such file or directory: dial",
+)
+_FULL_WORDS: Final = ("no space left on device", "disk quota exceeded")
+_STATES: Final = {
+    "created": State.CREATED,
+    "configured": State.CREATED,
+    "initialized": State.CREATED,
+    "running": State.RUNNING,
+    "stopping": State.RUNNING,
+    "paused": State.PAUSED,
+    "restarting": State.RUNNING,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Whales:
+    """One docker-like engine. `options` go between the client's name and its subcommand."""
+
+    name: str
+    program: str
+    options: tuple[str, ...] = ()
+
+    def describe(self) -> str:
+        return " ".join((self.name, *self.options))
+
+    @functools.cached_property
+    def _client(self) -> Any:
+        # The library hands its own environment on: no child may see the bundle's libraries.
+        os.environ.pop("LD_LIBRARY_PATH", None)
+        from python_on_whales import DockerClient
+
+        kind: Any = self.name
+        return DockerClient(client_call=[self.program, *self.options], client_type=kind)
+
+    def find_image(self, name: str) -> Image | None:
+        from python_on_whales.exceptions import NoSuchImage
+
+        with self._asking("look up the image", ASK_LIMIT):
+            try:
+                found = self._client.image.inspect(name)
+                facts = found._get_inspect_result()  # noqa: SLF001 - each attribute asks again
+            except NoSuchImage:
+                return None
+        digest = facts.id if facts.id.startswith("sha256:") else f"sha256:{facts.id}"
+        repository = name.partition("@")[0].rpartition(":")[0]
+        pinned = [d for d in facts.repo_digests or () if d.partition("@")[0] == repository]
+        labels = facts.config.labels if facts.config else None
+        manifest = pinned[0].partition("@")[2] if pinned else ""
+        return Image(name, digest, manifest, dict(labels or {}))
+
+    def load_image(self, archive: Iterable[bytes], *, timeout: float) -> None:
+        with self._asking("load the image", timeout, ImageError, "image.archive"):
+            self._client.image.load(iter(archive), quiet=True)
+
+    def remove_image(self, name: str) -> None:
+        from python_on_whales.exceptions import NoSuchImage
+
+        with self._asking("remove the image", REMOVE_LIMIT), contextlib.suppress(NoSuchImage):
+            self._client.image.remove(name)
+
+    def start(self, plan: Plan) -> Container:
+        with self._asking("start the container", START_LIMIT, ContainerError):
+            self._client.container.run(plan.image.config_digest, **_run_arguments(plan, engine=self.name))
+        found = self.find(plan.name)
+        if found is None:  # it ended at once, and removed itself
+            message = f"{self.name} started the container, but it ended at once"
+            raise ContainerError("container.died", message)
+        return found
+
+    def find(self, name: str) -> Container | None:
+        from python_on_whales.exceptions import NoSuchContainer
+
+        with self._asking("look up the container", ASK_LIMIT):
+            try:
+                found = self._client.container.inspect(name)
+                facts = found._get_inspect_result()  # noqa: SLF001 - each attribute asks again
+            except NoSuchContainer:
+                return None
+        state = facts.state
+        kind = _STATES.get(str(state.status or "").lower(), State.STOPPED)
+        return Container(
+            name, facts.id, kind, state.pid or 0 if kind != State.STOPPED else 0,
+            state.exit_code or 0,
+        )  # fmt: skip
+
+    def remove(self, name: str, *, grace: float) -> None:
+        found = self.find(name)
+        if found is None:
+            return
+        if found.state in (State.RUNNING, State.PAUSED):
+            self._tolerant("stop", name, grace, lambda c: c.stop(name, time=int(grace)))
+        self._tolerant("remove", name, grace, lambda c: c.remove(name, force=True, volumes=True))
+        self._await_gone(name, time.monotonic() + REMOVE_LIMIT)
+
+    def _await_gone(self, name: str, until: float) -> None:
+        """A container that removes itself may still be at it when `rm` returns."""
+        while self.find(name) is not None:
+            if time.monotonic() > until:
+                message = f"{self.name} does not remove the container {name}"
+                hint = f"Look at `{self.name} inspect {name}`; a process of it may hang in the kernel."
+                raise ContainerError("container.stuck", message, hint)
+            time.sleep(0.1)
+
+    def _tolerant(self, what: str, name: str, grace: float, act: Any) -> None:
+        """Do what another launcher or the engine itself may do at the same moment."""
+        from python_on_whales.exceptions import DockerException, NoSuchContainer
+
+        with self._asking(f"{what} the container", grace + REMOVE_LIMIT):
+            try:
+                act(self._client.container)
+            except NoSuchContainer:
+                return
+            except DockerException as error:
+                if "already in progress" not in str(error.stderr) and self.find(name) is not None:
+                    raise
+
+    @contextlib.contextmanager
+    def _asking(
+        self,
+        what: str,
+        limit: float,
+        kind: type[ContainerError | ImageError] = ContainerError,
+        code: str = "runtime.failed",
+    ) -> Iterator[None]:
+        from python_on_whales.exceptions import ClientNotFoundError, DockerException
+
+        try:
+            with process.deadline(limit, f"{self.name}, asked to {what},"):
+                yield
+        except ClientNotFoundError:
+            message = f"{self.name} is not installed"
+            raise RuntimeUnavailableError("runtime.down", message) from None
+        except HostError as error:
+            if error.code != "host.timeout":
+                raise
+            hint = f"Look whether {self.name} works at all: {self.name} ps"
+            raise RuntimeUnavailableError("runtime.timeout", error.message, hint) from None
+        except DockerException as error:
+            raise self._explain(what, (error.stderr or "").strip(), kind, code) from None
+
+    def _explain(
+        self, what: str, said: str, kind: type[ContainerError | ImageError], code: str
+    ) -> Exception:
+        lowered = said.lower()
+        line = said.splitlines()[-1] if said else "it gave no reason"
+        if any(words in lowered for words in _DOWN_WORDS):
+            hint = f"Start it, or choose another with --runtime. ({line})"
+            return RuntimeUnavailableError("runtime.down", f"{self.name} does not answer", hint)
+        if any(words in lowered for words in _FULL_WORDS):
+            hint = f"Free space where {self.name} keeps its data."
+            return HostError("host.disk-full", f"no space left: {line}", hint)
+        return kind(code, f"{self.name} could not {what}: {line}")
+
+
+def _run_arguments(plan: Plan, *, engine: str) -> dict[str, Any]:
+    limits = plan.limits
+    unmask = "unmask=ALL" if engine == "podman" else "systempaths=unconfined"
+    shared = {name: "host" for name in plan.host_namespaces}
+    ulimits = {"nofile": limits.nofile, "nproc": limits.nproc}
+    return {
+        "detach": True,
+        "remove": True,  # gone by itself when the door closes itself
+        "pull": "never",
+        "name": plan.name,
+        "pid": shared.get("pid"),
+        "ipc": shared.get("ipc"),
+        "uts": shared.get("uts"),
+        "cgroupns": shared.get("cgroup"),
+        "networks": [shared["network"]] if "network" in shared else [],
+        "cap_drop": ["ALL"],
+        "cap_add": [capability.name for capability in plan.capabilities],
+        "security_options": ["seccomp=unconfined", "apparmor=unconfined", "label=disable", unmask],
+        "device_cgroup_rules": ["a *:* rwm"],
+        "volumes": [_volume(mount) for mount in plan.mounts],
+        "envs": plan.environment,
+        "labels": plan.labels,
+        "memory": limits.memory,
+        "cpus": limits.cpus,
+        "pids_limit": limits.pids,
+        "oom_score_adj": limits.oom_score_adj,
+        "ulimit": [f"{name}={hard}:{hard}" for name, hard in ulimits.items() if hard is not None],
+    }
+
+
+def _volume(mount: Mount) -> tuple[str, str, str]:
+    mode = "ro" if mount.read_only else "rw"
+    return mount.source, mount.target, f"{mode},rbind,{mount.propagation}"

@@ -1,0 +1,279 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Settings: /etc/hatchway/config.toml, then config.d/*.toml, then HATCHWAY_*, then flags.
+
+The names are Bottlerocket's where it has them, so that its users can paste theirs, also below
+their `[settings]`. Every finding is reported at once, with file and path; unknown keys are errors.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import dataclasses
+import ipaddress
+import os
+import re
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from launcher import VERSION
+from launcher.findings import Finding, raise_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DIRECTORY: Final = Path("/etc/hatchway")
+DEFAULT_IMAGE: Final = f"localhost/hatchway-admin:{VERSION}"
+_UNITS: Final = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
+
+
+class _Settings(msgspec.Struct, rename="kebab", forbid_unknown_fields=True, frozen=True):
+    pass
+
+
+class Admin(_Settings):
+    """[host-containers.admin]: the admin container. `user_data` is base64, as in Bottlerocket."""
+
+    enabled: bool = False
+    superpowered: bool = True
+    source: str = DEFAULT_IMAGE
+    user_data: str = ""
+    command: list[str] = []
+    # Ours:
+    listen: str = "22"
+    user: str = ""
+    principals: list[str] = []
+    memory: str = "1G"
+    cpus: float = 2.0
+    pids: int = 2048
+    timeout: float = 120.0
+
+
+class RuntimeSettings(_Settings):
+    """[runtime]: which engine, where its socket is, and in which containerd namespace."""
+
+    name: str = "auto"
+    socket: str = ""
+    namespace: str = "hatchway"
+
+
+class Mirror(_Settings):
+    """One endpoint to try before the registry itself, with credentials of its own."""
+
+    endpoint: str
+    plain_http: bool = False
+    ca_file: str = ""
+
+
+class RegistrySettings(_Settings):
+    """[registries."HOST"]: how one registry is reached; `"*"` stands for every other one."""
+
+    plain_http: bool | None = None
+    ca_file: str = ""
+    mirrors: list[Mirror | str] = []
+
+
+class Settings(_Settings):
+    """All settings of a host."""
+
+    host_containers: dict[str, Admin] = {}
+    runtime: RuntimeSettings = RuntimeSettings()
+    registries: dict[str, RegistrySettings] = {}
+    authfile: str = ""
+
+    @property
+    def admin(self) -> Admin:
+        return self.host_containers.get("admin", Admin())
+
+
+# Environment variable -> path in the settings.
+ENVIRONMENT: Final[dict[str, tuple[str, ...]]] = {
+    "HATCHWAY_IMAGE": ("host-containers", "admin", "source"),
+    "HATCHWAY_LISTEN": ("host-containers", "admin", "listen"),
+    "HATCHWAY_USER": ("host-containers", "admin", "user"),
+    "HATCHWAY_TIMEOUT": ("host-containers", "admin", "timeout"),
+    "HATCHWAY_RUNTIME": ("runtime", "name"),
+    "HATCHWAY_SOCKET": ("runtime", "socket"),
+    "HATCHWAY_NAMESPACE": ("runtime", "namespace"),
+    "HATCHWAY_AUTHFILE": ("authfile",),
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Listen:
+    """Where sshd listens: `address` is a literal, or empty for every address."""
+
+    address: str
+    port: int
+
+    def __str__(self) -> str:
+        host = f"[{self.address}]" if ":" in self.address else self.address
+        return f"{host}:{self.port}" if host else str(self.port)
+
+
+def load(
+    directory: Path = DIRECTORY, environment: Mapping[str, str] = os.environ
+) -> tuple[Settings, list[Finding]]:
+    """The settings of this host, and what is worth a warning; `SettingsError` holds all errors."""
+    merged: dict[str, Any] = {}
+    findings: list[Finding] = []
+    for path in (directory / "config.toml", *sorted(directory.glob("config.d/*.toml"))):
+        table = _read(path, findings)
+        _check(Settings, table, f"{path}: ", findings)
+        _merge(merged, table)
+    for name, value in environment.items():
+        if name in ENVIRONMENT:
+            _merge(merged, _nested(ENVIRONMENT[name], value))
+        elif name.startswith("HATCHWAY_"):
+            known = ", ".join(ENVIRONMENT)
+            findings.append(Finding(f"environment: {name}", f"unknown; known are {known}"))
+    raise_errors(findings, hint="Mend the settings; nothing was started.")
+    try:
+        settings = msgspec.convert(merged, Settings, strict=False)
+    except msgspec.ValidationError as error:  # only an environment variable is left unchecked
+        raise_errors([Finding("environment", str(error))])
+        raise
+    findings += _meaning(settings)
+    raise_errors(findings, hint="Mend the settings; nothing was started.")
+    return settings, findings
+
+
+def _read(path: Path, findings: list[Finding]) -> dict[str, Any]:
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        findings.append(Finding(str(path), f"cannot be read: {error}"))
+        return {}
+    pasted = table.pop("settings", {})
+    _merge(table, pasted if isinstance(pasted, dict) else {})
+    return table
+
+
+def _merge(into: dict[str, Any], new: Mapping[str, Any]) -> None:
+    for key, value in new.items():
+        if isinstance(value, dict) and isinstance(into.get(key), dict):
+            _merge(into[key], value)
+        else:
+            into[key] = value
+
+
+def _nested(path: tuple[str, ...], value: str) -> dict[str, Any]:
+    nested: Any = value
+    for key in reversed(path):
+        nested = {key: nested}
+    return dict(nested)
+
+
+def _check(kind: Any, value: Any, place: str, findings: list[Finding]) -> None:
+    """Check `value` against the struct `kind`, key by key, so that one error hides no other."""
+    if not isinstance(value, dict):
+        findings.append(Finding(place.rstrip(".: "), "expected a table"))
+        return
+    fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+    for key, item in value.items():
+        where = f"{place}{key}"
+        if key not in fields:
+            findings.append(Finding(where, f"unknown key; known are {', '.join(fields)}"))
+            continue
+        expected = fields[key].type
+        inner = _table_of(expected)
+        if _is_struct(expected):
+            _check(expected, item, f"{where}.", findings)
+        elif inner is not None and isinstance(item, dict):
+            for name, entry in item.items():
+                _check(inner, entry, f"{where}.{name}.", findings)
+        else:
+            try:
+                msgspec.convert(item, expected)
+            except msgspec.ValidationError as error:
+                findings.append(Finding(where, _plain(str(error))))
+
+
+def _is_struct(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
+
+
+def _table_of(kind: Any) -> Any:
+    """The struct type of a `dict[str, Struct]`, or None."""
+    inner = getattr(kind, "__args__", (None, None))
+    return inner[1] if len(inner) == 2 and _is_struct(inner[1]) else None
+
+
+def _plain(message: str) -> str:
+    return message[:1].lower() + message[1:]
+
+
+def _meaning(settings: Settings) -> list[Finding]:
+    """What the types cannot say."""
+    admin = settings.admin
+    place = "host-containers.admin."
+    findings = [
+        Finding(f"host-containers.{name}", "only the container `admin` is known")
+        for name in settings.host_containers
+        if name != "admin"
+    ]
+    checks = {
+        "listen": lambda: parse_listen(admin.listen),
+        "memory": lambda: parse_size(admin.memory),
+        "user-data": lambda: decode_user_data(admin.user_data),
+    }
+    for key, check in checks.items():
+        try:
+            check()
+        except ValueError as error:
+            findings.append(Finding(f"{place}{key}", str(error)))
+    for key, value in (("cpus", admin.cpus), ("pids", admin.pids), ("timeout", admin.timeout)):
+        if value <= 0:
+            findings.append(Finding(f"{place}{key}", "must be more than 0"))
+    if not admin.superpowered:
+        message = "false is not possible: without privilege the container cannot enter the host"
+        findings.append(Finding(f"{place}superpowered", message))
+    if admin.enabled:
+        message = "has no effect: the door opens on demand, by `hatchway admin start`"
+        findings.append(Finding(f"{place}enabled", message, "warning"))
+    if admin.command:
+        findings.append(Finding(f"{place}command", "has no effect: the door runs its own", "warning"))
+    return findings
+
+
+def parse_listen(text: str) -> Listen:
+    """`PORT`, `ADDRESS:PORT` or `[ADDRESS]:PORT`; `ValueError` says what is wrong."""
+    address, _, port = text.strip().rpartition(":")
+    if not re.fullmatch(r"[0-9]{1,5}", port) or not 0 < int(port) < 65536:
+        message = f"expected PORT or ADDRESS:PORT with a port from 1 to 65535, not {text!r}"
+        raise ValueError(message)
+    if address.startswith("[") and address.endswith("]"):
+        address = address[1:-1]
+    elif ":" in address:
+        message = f"an IPv6 address stands in brackets: [{address}]:{port}"
+        raise ValueError(message)
+    if address in ("", "*"):
+        return Listen("", int(port))
+    try:
+        return Listen(str(ipaddress.ip_address(address)), int(port))
+    except ValueError:
+        message = f"{address!r} is no IP address; sshd listens on addresses, not names"
+        raise ValueError(message) from None
+
+
+def parse_size(text: str) -> int:
+    """`512M` or `1G` or plain bytes, as a number of bytes; `ValueError` says what is wrong."""
+    match = re.fullmatch(r"([0-9]+)([KMG]?)(?:i?B)?", text.strip(), re.IGNORECASE)
+    size = int(match[1]) * _UNITS[match[2].upper()] if match else 0
+    if size < 64 * 2**20:
+        message = f"expected a size of at least 64M, such as 512M or 1G, not {text!r}"
+        raise ValueError(message)
+    return size
+
+
+def decode_user_data(text: str) -> bytes:
+    """The bytes behind the base64 of `user-data`; `ValueError` when it is none."""
+    try:
+        return base64.b64decode("".join(text.split()), validate=True)
+    except binascii.Error:
+        raise ValueError("expected base64") from None
