@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The record of the door in /run: what was opened, so that status, stop and exec need no engine.
+
+The record is a claim; the process that it names is the truth. /run is empty after a reboot.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import contextlib
+import fcntl
+import hashlib
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal
+
+import msgspec
+
+from admin_image import spec
+from launcher import files
+from launcher.errors import HostError
+from launcher.proc import Process
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+RUN: Final = Path("/run/hatchway")
+RECORD: Final = RUN / "admin.json"
+LOCK: Final = RUN / "admin.lock"
+LOG: Final = Path(spec.LOG) / "admin.log"
+POLL: Final = 0.05
+
+
+class Key(msgspec.Struct, frozen=True):
+    """An admitted key as people know it."""
+
+    fingerprint: str
+    type: str
+    comment: str
+
+
+class Door(msgspec.Struct, frozen=True, kw_only=True):
+    """One door. `pid` and `started` are those of the launcher while `starting`, then the container's.
+
+    `opened` is in seconds since the epoch; `host_key` is `ssh-ed25519 BASE64`.
+    """
+
+    state: Literal["starting", "open"]
+    pid: int
+    started: int
+    runtime: str
+    socket: str
+    namespace: str
+    container: str
+    container_id: str = ""
+    image: str = ""
+    image_digest: str = ""
+    plan: str = ""
+    address: str = ""
+    port: int = 0
+    user: str = ""
+    host_key: str = ""
+    keys: list[Key] = []
+    trusted_cas: list[Key] = []
+    principals: list[str] = []
+    opened: float = 0.0
+    notes: list[str] = []
+
+    def process(self) -> Process:
+        return Process(self.pid, self.started)
+
+    def alive(self) -> bool:
+        return self.process().alive()
+
+    @property
+    def fingerprint(self) -> str:
+        """`SHA256:...` of the host key."""
+        try:
+            blob = base64.b64decode(self.host_key.split()[1])
+        except (IndexError, binascii.Error):
+            return ""
+        return f"SHA256:{base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip('=')}"
+
+    @property
+    def host(self) -> str:
+        """An address that a client can dial: the listen address, or the host's own first one."""
+        return self.address or outward_address()
+
+    @property
+    def known_hosts(self) -> str:
+        """The line for a client's known_hosts; `[ADDRESS]:PORT` unless the port is 22."""
+        host = self.host if self.port == 22 else f"[{self.host}]:{self.port}"
+        return f"{host} {self.host_key}"
+
+
+def read() -> Door | None:
+    """The record, or None; a damaged one counts as none, for the next start cleans up anyway."""
+    try:
+        return msgspec.json.decode(RECORD.read_bytes(), type=Door)
+    except (FileNotFoundError, NotADirectoryError, msgspec.DecodeError):
+        return None
+    except PermissionError:
+        raise HostError("host.not-root", f"cannot read {RECORD}", "Run it with sudo.") from None
+
+
+def write(door: Door) -> None:
+    files.write(RECORD, msgspec.json.encode(door))
+
+
+def phase() -> spec.Phase | None:
+    """What the container last said of itself."""
+    try:
+        return spec.Phase.from_json(Path(spec.PHASE_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def log_tail(lines: int) -> str:
+    """The last lines of the door's log; none is empty."""
+    try:
+        with LOG.open("rb") as stream:
+            stream.seek(max(0, os.fstat(stream.fileno()).st_size - 400 * lines))
+            text = stream.read().decode("utf-8", "replace")
+    except OSError:
+        return ""
+    return "\n".join(text.splitlines()[-lines:])
+
+
+@contextlib.contextmanager
+def locked(timeout: float, clock: Callable[[], float] = time.monotonic) -> Iterator[None]:
+    """Hold the lock of the door, alone among all launchers; the kernel frees it if we are killed."""
+    files.own_directory(RUN)
+    with files.explained(LOCK):
+        fd = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        _acquire(fd, clock() + timeout, clock)
+        yield
+    finally:
+        os.close(fd)
+
+
+def _acquire(fd: int, until: float, clock: Callable[[], float]) -> None:
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if clock() > until:
+                message = "another launcher is at work on the door, and does not end"
+                hint = "`hatchway admin status` says what it does; `hatchway admin stop` ends it."
+                raise HostError("host.busy", message, hint) from None
+            time.sleep(POLL)
+        else:
+            return
+
+
+def outward_address() -> str:
+    """The address that this host uses outwards, by its routes alone: nothing is sent."""
+    import socket
+
+    for family, target in ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")):
+        with socket.socket(family, socket.SOCK_DGRAM) as probe, contextlib.suppress(OSError):
+            probe.connect((target, 9))
+            return str(probe.getsockname()[0])
+    return "127.0.0.1"

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Into the container without SSH and without the engine: join its mounts and its cgroup, then exec.
+
+All other namespaces are the host's, so this is all that an engine's `exec` would do. Our own
+stdin, stdout, stderr, terminal and process id become the command's: nothing has to be relayed,
+and it works while the engine hangs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NoReturn
+
+from admin_image.spec import HOST
+from launcher import mounts
+from launcher.errors import ContainerError, Exit
+
+if TYPE_CHECKING:
+    from launcher.proc import Process
+
+PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+def execute(process: Process, argv: tuple[str, ...]) -> NoReturn:
+    """Become `argv` inside the container of `process`; exits 126 or 127 as a shell would."""
+    environment = _environment()
+    try:
+        namespace = os.open(f"/proc/{process.pid}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        raise _gone() from None
+    if not process.alive():  # the pid may have been another's by the time that it was opened
+        raise _gone()
+    _join_cgroup(process.pid)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    mounts.setns(namespace, mounts.CLONE_NEWNS)
+    os.chdir("/root" if os.path.isdir("/root") else "/")  # noqa: PTH112
+    program = shutil.which(argv[0], path=PATH)
+    if program is None and "/" in argv[0]:
+        program = argv[0]
+    if program is None:
+        _fail(f"{argv[0]}: not found in the admin container", Exit.NOT_FOUND)
+    try:
+        os.execve(program, argv, environment)
+    except FileNotFoundError:
+        _fail(f"{argv[0]}: not found in the admin container", Exit.NOT_FOUND)
+    except OSError as error:
+        _fail(f"{argv[0]}: {error.strerror}", Exit.CANNOT_INVOKE)
+
+
+def _gone() -> ContainerError:
+    hint = "Open it again: hatchway admin start"
+    return ContainerError("container.not-running", "the door closed just now", hint)
+
+
+def _environment() -> dict[str, str]:
+    kept = {name: os.environ[name] for name in ("TERM", "LANG", "COLUMNS") if name in os.environ}
+    return {**kept, "PATH": PATH, "HOME": "/root", "HOST": HOST, "container": "hatchway"}
+
+
+def _join_cgroup(pid: int) -> None:
+    """So that the container's limits hold for us, and `stop` ends us too; v1 and v2 alike."""
+    for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        name = controllers.removeprefix("name=")
+        for mount in (name, "unified") if name else ("", "unified"):
+            with contextlib.suppress(OSError):
+                Path("/sys/fs/cgroup", mount, path.lstrip("/"), "cgroup.procs").write_text(
+                    str(os.getpid())
+                )
+                break
+
+
+def _fail(message: str, status: Exit) -> NoReturn:
+    print(f"hatchway: {message}", file=sys.stderr)  # noqa: T201 - we are no launcher any more
+    sys.exit(status)

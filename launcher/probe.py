@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The proof that the door is open: a real SSH handshake, with the expected key, for keys alone."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from typing import TYPE_CHECKING, Any, Final
+
+from launcher.errors import DoorError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+CONNECT_LIMIT: Final = 5.0
+
+
+def preload() -> threading.Thread:
+    """Load paramiko (116 ms) in the background, while the engine starts the container."""
+
+    def load() -> None:
+        with contextlib.suppress(Exception):  # the proof itself will say what is wrong
+            import paramiko  # noqa: F401
+
+    thread = threading.Thread(target=load, name="preload-paramiko", daemon=True)
+    thread.start()
+    return thread
+
+
+def prove(address: str, port: int, *, user: str, host_key: str, timeout: float) -> Sequence[str]:
+    """Shake hands with the SSH server and return the login methods that it offers: `['publickey']`.
+
+    `host_key` is `TYPE BASE64`. Raises `DoorError` when nobody answers, when it is another
+    server, or when it would let anyone in by anything but a key.
+    """
+    import logging
+
+    import paramiko
+
+    logging.getLogger("paramiko").setLevel(logging.CRITICAL)  # we say ourselves what went wrong
+    try:
+        with socket.create_connection((address, port), timeout=CONNECT_LIMIT) as connection:
+            transport = paramiko.Transport(connection)
+            try:
+                return _shake(transport, user, host_key, timeout)
+            finally:
+                transport.close()
+    except (OSError, EOFError, paramiko.SSHException) as error:
+        reason = str(error) or type(error).__name__
+        message = f"no SSH handshake with {address} port {port}: {reason}"
+        hint = "Look at `hatchway admin logs`; a local firewall may stand in between."
+        raise DoorError("door.handshake", message, hint) from None
+
+
+def _shake(transport: Any, user: str, host_key: str, timeout: float) -> Sequence[str]:
+    import paramiko
+
+    transport.start_client(timeout=timeout)
+    server_key = transport.get_remote_server_key()
+    seen = f"{server_key.get_name()} {server_key.get_base64()}"
+    if seen != " ".join(host_key.split()[:2]):
+        message = f"another SSH server answers: its host key is {server_key.fingerprint}"
+        hint = "Choose another port or address with --listen."
+        raise DoorError("door.host-key", message, hint)
+    try:
+        transport.auth_none(user)
+    except paramiko.BadAuthenticationType as refusal:
+        methods = list(refusal.allowed_types)
+    else:
+        methods = ["none"]
+    if methods != ["publickey"]:
+        message = f"the SSH server offers {', '.join(methods)}, not keys alone"
+        raise DoorError("door.not-key-only", message, "Do not use this image.")
+    return methods

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Processes and sockets of the host, from proc(5)."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import socket
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LISTEN: Final = "0A"  # include/net/tcp_states.h
+ESTABLISHED: Final = "01"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Process:
+    """A process that cannot be mistaken for a later one with the same pid.
+
+    `started` is in clock ticks since boot, as field 22 of /proc/PID/stat has it.
+    """
+
+    pid: int
+    started: int
+
+    @classmethod
+    def of(cls, pid: int) -> Process | None:
+        """The process of that pid, if there is one that is no zombie."""
+        try:
+            # The name in parentheses may itself hold blanks and parentheses.
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        except (OSError, ValueError):
+            return None
+        return None if fields[0] in "ZX" else cls(pid, int(fields[19]))
+
+    def alive(self) -> bool:
+        return self.pid > 0 and Process.of(self.pid) == self
+
+    def since(self) -> float:
+        """When it began, in seconds since the epoch."""
+        ticks = os.sysconf("SC_CLK_TCK")
+        return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + self.started / ticks
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TcpSocket:
+    """A line of /proc/net/tcp or tcp6, decoded."""
+
+    address: str
+    port: int
+    peer: str
+    peer_port: int
+    state: str
+    inode: str
+
+
+def tcp_sockets(text: str | None = None) -> Iterator[TcpSocket]:
+    """Every TCP socket of this network namespace; `text` stands in for the files."""
+    if text is None:
+        tables = []
+        for name in ("tcp", "tcp6"):
+            with contextlib.suppress(OSError):  # no IPv6
+                tables.append(Path("/proc/net", name).read_text())
+    else:
+        tables = [text]
+    for table in tables:
+        for line in table.splitlines()[1:]:
+            fields = line.split()
+            local, remote = _endpoint(fields[1]), _endpoint(fields[2])
+            yield TcpSocket(*local, *remote, fields[3], fields[9])
+
+
+def _endpoint(text: str) -> tuple[str, int]:
+    """`0100007F:0016` is 127.0.0.1:22: words of 32 bits in the byte order of the machine."""
+    address, _, port = text.partition(":")
+    raw = bytes.fromhex(address)
+    words = b"".join(raw[i : i + 4][::-1] for i in range(0, len(raw), 4))
+    if len(words) == 4:
+        return socket.inet_ntop(socket.AF_INET, words), int(port, 16)
+    name = socket.inet_ntop(socket.AF_INET6, words)
+    return name.removeprefix("::ffff:"), int(port, 16)
+
+
+def listener(address: str, port: int) -> TcpSocket | None:
+    """Who already listens where `address` (empty for all) and `port` would."""
+    for found in tcp_sockets():
+        if found.state != LISTEN or found.port != port:
+            continue
+        if not address or found.address in (address, "0.0.0.0", "::"):  # noqa: S104
+            return found
+    return None
+
+
+def owner(inode: str) -> Process | None:
+    """The process that holds the socket with this inode."""
+    return next((process for process, _ in holders({inode})), None)
+
+
+def holders(inodes: set[str]) -> Iterator[tuple[Process, str]]:
+    """Each process that holds one of these sockets, with the socket's inode."""
+    wanted = {f"socket:[{inode}]": inode for inode in inodes}
+    for entry in os.scandir("/proc"):
+        if not entry.name.isdigit():
+            continue
+        for link in _descriptors(int(entry.name)):
+            if link in wanted and (process := Process.of(int(entry.name))):
+                yield process, wanted[link]
+
+
+def _descriptors(pid: int) -> Iterator[str]:
+    with contextlib.suppress(OSError), os.scandir(f"/proc/{pid}/fd") as entries:
+        for entry in entries:
+            with contextlib.suppress(OSError):
+                yield os.readlink(entry.path)  # noqa: PTH115 - thousands of them
+
+
+def title(pid: int) -> str:
+    """The command line as ps shows it, or the bare name of a kernel thread."""
+    with contextlib.suppress(OSError):
+        line = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").strip()
+        return line.decode("utf-8", "replace") or Path(f"/proc/{pid}/comm").read_text().strip()
+    return ""
+
+
+def parent(pid: int) -> int:
+    with contextlib.suppress(OSError, ValueError):
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    return 0

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bounds a pull in time, and ends it at once: one thread works, the caller's thread watches.
+
+A name lookup cannot be interrupted and a server can trickle bytes for ever; so the caller never
+waits in a system call of the network, and cuts connections that are overdue.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from typing import TYPE_CHECKING, Final, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+T = TypeVar("T")
+TICK: Final = 0.1  # seconds between looks at overdue connections
+LEAVE_GRACE: Final = 1.0  # seconds that a cut-off worker gets to close its files
+
+
+class StoppedError(Exception):
+    """This work was cut off; who cut it knows why."""
+
+
+class Watch:
+    """The time that a pull has left, and the connections that it holds open."""
+
+    def __init__(self, timeout: float, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.clock = clock
+        self._end = clock() + timeout
+        self._lock = threading.Lock()
+        self._open: dict[socket.socket, float] = {}
+        self._cut: set[socket.socket] = set()
+        self._stopped = False
+
+    def remaining(self) -> float:
+        """Give the seconds left; `StoppedError` when there are none or the caller is gone."""
+        left = self._end - self.clock()
+        if self._stopped or left <= 0:
+            raise StoppedError
+        return left
+
+    def run(self, work: Callable[[], T]) -> T:
+        """Do `work` in a thread; raises what it raises, or `TimeoutError` at the deadline."""
+        results: list[T] = []
+        errors: list[BaseException] = []
+        done = threading.Event()
+
+        def job() -> None:
+            try:
+                results.append(work())
+            except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
+                errors.append(error)
+            done.set()
+
+        thread = threading.Thread(target=job, name="hatchway-pull", daemon=True)
+        thread.start()
+        try:
+            self._wait(done)
+        except BaseException:
+            self.stop()
+            thread.join(LEAVE_GRACE)
+            raise
+        if errors:
+            raise errors[0]
+        return results[0]
+
+    def stop(self) -> None:
+        """End the work: close what is open, refuse what would be opened."""
+        self._stopped = True
+        self.interrupt()
+
+    def interrupt(self) -> None:
+        """Close every connection that is open now."""
+        with self._lock:
+            for sock in self._open:
+                _shut(sock)
+
+    def add(self, sock: socket.socket, seconds: float) -> None:
+        """Cut this connection after so many seconds, unless it is relaxed before."""
+        self.remaining()
+        with self._lock:
+            self._open[sock] = self.clock() + seconds
+
+    def relax(self, sock: socket.socket) -> None:
+        with self._lock:
+            self._open[sock] = float("inf")
+
+    def remove(self, sock: socket.socket) -> bool:
+        """Forget a connection that is closed; tells whether it was cut for being overdue."""
+        with self._lock:
+            self._open.pop(sock, None)
+            was_cut = sock in self._cut
+            self._cut.discard(sock)
+        return was_cut
+
+    def _wait(self, done: threading.Event) -> None:
+        while not done.wait(TICK):
+            now = self.clock()
+            if now >= self._end:
+                raise TimeoutError
+            with self._lock:
+                for sock, due in self._open.items():
+                    if due <= now:
+                        self._cut.add(sock)
+                        _shut(sock)
+
+
+def each(jobs: Sequence[Callable[[], None]], *, at_once: int, watch: Watch) -> None:
+    """Do jobs in threads; the first failure cuts the others off, and is raised."""
+    waiting = list(reversed(jobs))
+    errors: list[BaseException] = []
+    lock = threading.Lock()
+
+    def worker() -> None:
+        while True:
+            with lock:
+                if errors or not waiting:
+                    return
+                job = waiting.pop()
+            try:
+                job()
+            except BaseException as error:  # noqa: BLE001 - raised again below
+                errors.append(error)
+                watch.interrupt()
+
+    # Daemons, and no executor: the interpreter's end must not wait for a stuck connection.
+    threads = [threading.Thread(target=worker, daemon=True) for _ in range(at_once)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+
+
+def _shut(sock: socket.socket) -> None:
+    # Not sock.shutdown: that of an SSLSocket drops the TLS state under the thread that reads.
+    with contextlib.suppress(OSError):
+        socket.socket.shutdown(sock, socket.SHUT_RDWR)
