@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`hostsh`: a shell, or one command, in the namespaces of the host's PID 1.
+
+The host may have no shell, so that the shell is a static one of this image, executed through
+/proc/PID/root of a process that stays in the image's mount namespace: nothing is written to the
+host. A command is the host's own, its arguments untouched; the last call is execve, so that
+status, signals, terminal and pipes are the command's and nobody stands between.
+
+Few imports on purpose, and none once the mounts have changed.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from typing import NoReturn
+
+OURS, NOT_EXECUTABLE, NOT_FOUND, USAGE = 125, 126, 127, 64
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/bin"
+SUDO = "/usr/bin/sudo"
+SELF = "/usr/bin/hostsh"
+SHELL = "/usr/bin/bash-static"
+RCFILE = "/usr/lib/hatchway/hostrc"
+TERMINFO = "/usr/lib/terminfo"
+_KEPT = ("TERM", "COLORTERM", "NO_COLOR", "TZ")
+
+HELP = """\
+usage: hostsh [--read-only] [--] [COMMAND [ARGUMENT...]]
+
+Without COMMAND: a shell in all namespaces of the host. What the host lacks, busybox supplies.
+With COMMAND: the host's own program, with its exit status (127: the host has none, 126: it
+cannot be executed, 125: hostsh itself failed).
+
+  --read-only  in a mount namespace of its own in which every mount is read-only
+  -h, --help   show this and end
+
+Options stand before COMMAND; everything from COMMAND on is the command's.
+"""
+
+
+class UsageError(Exception):
+    """The command line is not understood."""
+
+
+def main() -> int:
+    try:
+        read_only, command, wants_help = parse(sys.argv[1:])
+    except UsageError as error:
+        return _say(f"{error}; see hostsh --help", USAGE)
+    if wants_help:
+        sys.stdout.write(HELP)
+        return 0
+    _restore_signals()
+    if os.geteuid():
+        os.execv(SUDO, [SUDO, "-n", "--", SELF, *sys.argv[1:]])
+    try:
+        return enter(command, read_only=read_only)
+    except OSError as error:
+        return _say(f"cannot enter the host: {error.strerror or error}{_hint(error)}", OURS)
+
+
+def parse(arguments: list[str]) -> tuple[bool, list[str], bool]:
+    """Split into read-only, command, help; the first word that is no option begins the command."""
+    read_only = False
+    for index, word in enumerate(arguments):
+        if word == "--":
+            return read_only, arguments[index + 1 :], False
+        if not word.startswith("-") or word == "-":
+            return read_only, arguments[index:], False
+        if word in ("-h", "--help"):
+            return read_only, [], True
+        if word != "--read-only":
+            raise UsageError(f"unknown option {word}")
+        read_only = True
+    return read_only, [], False
+
+
+def enter(command: list[str], *, read_only: bool = False, target: int = 1) -> int:
+    """Become the command, or the shell, in the namespaces of `target`; returns only on failure."""
+    from admin_image import kernel
+
+    image = f"/proc/{_stayer(target)}/root"
+    if read_only:
+        from admin_image import seal
+    descriptor = os.pidfd_open(target)
+    # All at once and atomically; the user namespace is left out, since joining one's own fails.
+    kernel.setns(
+        descriptor,
+        kernel.CLONE_NEWNS | kernel.CLONE_NEWCGROUP | kernel.CLONE_NEWUTS
+        | kernel.CLONE_NEWIPC | kernel.CLONE_NEWPID | kernel.CLONE_NEWNET,
+    )  # fmt: skip
+    os.close(descriptor)
+    if read_only:
+        kernel.unshare(kernel.CLONE_NEWNS)
+        kernel.mount("none", "/", flags=kernel.MS_REC | kernel.MS_PRIVATE)
+        seal.seal("/")
+    environment = environment_for(dict(os.environ), image)
+    if command:
+        return _execute(command, environment)
+    _shell(image, environment, read_only=read_only)
+
+
+def environment_for(ours: dict[str, str], image: str) -> dict[str, str]:
+    """Build the environment on the host: nothing of the container's but the terminal's kind."""
+    return {
+        **{name: ours[name] for name in _KEPT if name in ours},
+        "PATH": PATH,
+        "HOME": "/root",
+        "USER": "root",
+        "LOGNAME": "root",
+        # A static program knows this locale by itself; another would be looked for on the host.
+        "LANG": "C.UTF-8",
+        # With SHELL and HOME set, the static shell has no reason to ask the host's NSS modules,
+        # which were built for another libc.
+        "SHELL": image + SHELL,
+        # An empty place means the usual ones: the host's own description of a terminal goes first.
+        "TERMINFO_DIRS": f":{image}{TERMINFO}",
+    }
+
+
+def _shell(image: str, environment: dict[str, str], *, read_only: bool) -> NoReturn:
+    # Read by shells that are not interactive (piped input); the file removes it at once.
+    environment["BASH_ENV"] = image + RCFILE
+    if read_only:
+        environment["HOSTSH_READ_ONLY"] = "1"
+    shell = image + SHELL
+    os.execve(shell, [shell, "--noprofile", "--rcfile", image + RCFILE], environment)
+
+
+def _execute(command: list[str], environment: dict[str, str]) -> int:
+    """Search as execvp does, but keep what the search met: exists and cannot is not lacks."""
+    name = command[0]
+    places = [name] if "/" in name else [f"{place}/{name}" for place in PATH.split(":")]
+    met = errno.ENOENT
+    for place in places:
+        try:
+            os.execve(place, command, environment)
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ENOTDIR):
+                met = error.errno or errno.EACCES
+    if met != errno.ENOENT:
+        return _say(f"the host cannot execute {name}: {os.strerror(met)}", NOT_EXECUTABLE)
+    if "/" in name and os.path.lexists(name):
+        return _say(f"the host lacks the interpreter or loader of {name}", NOT_FOUND)
+    hint = "`hostsh` alone opens a shell that falls back to busybox; the admin container has more tools"
+    return _say(f"the host has no {name}; {hint}", NOT_FOUND)
+
+
+def _stayer(target: int) -> int:
+    """A process in our mount namespace, and not in the target's, that outlives this one."""
+    ours = os.readlink("/proc/self/ns/mnt")
+    if os.readlink(f"/proc/{target}/ns/mnt") == ours:
+        raise OSError(0, "this is the host already, or the container has a pid namespace of its own")
+    for pid in (_supervisor(), os.getppid()):
+        try:
+            if pid and os.readlink(f"/proc/{pid}/ns/mnt") == ours:
+                return pid
+        except OSError:
+            continue
+    # Nobody: stay behind ourselves, as a parent who waits would. Our own pid leads to the host
+    # once the namespaces are joined, and cannot be used.
+    raise OSError(0, "no process of the container is known to stay")
+
+
+def _supervisor() -> int:
+    import json
+
+    from admin_image.spec import PHASE_FILE
+
+    try:
+        with open(PHASE_FILE, encoding="utf-8") as file:
+            return int(json.load(file)["pid"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0
+
+
+def _hint(error: OSError) -> str:
+    if error.errno == errno.EPERM:
+        return "; the container needs CAP_SYS_ADMIN, CAP_SYS_CHROOT and CAP_SYS_PTRACE"
+    return ""
+
+
+def _restore_signals() -> None:
+    """Python ignores these, and a program would inherit that: `yes | head` would not end."""
+    import _signal
+
+    for number in (_signal.SIGPIPE, _signal.SIGXFSZ):
+        _signal.signal(number, _signal.SIG_DFL)
+
+
+def _say(message: str, status: int) -> int:
+    # Not print: its first call may import codecs, which no longer can be found on the host.
+    os.write(2, f"hostsh: {message}\n".encode("utf-8", "surrogateescape"))
+    return status

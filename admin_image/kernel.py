@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Calls into the kernel that Python 3.11 does not have, under the kernel's names.
+
+Few imports on purpose: `hostsh` pays for each of them at every start.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from typing import NoReturn
+
+# linux/mount.h, linux/fcntl.h, linux/sched.h, linux/prctl.h
+AT_FDCWD = -100
+AT_RECURSIVE = 0x8000
+MOUNT_ATTR_RDONLY = 0x1
+MS_RDONLY = 1
+MS_NOSUID = 2
+MS_NODEV = 4
+MS_NOEXEC = 8
+MS_REMOUNT = 32
+MS_NOSYMFOLLOW = 256
+MS_NOATIME = 1024
+MS_NODIRATIME = 2048
+MS_BIND = 4096
+MS_REC = 16384
+MS_PRIVATE = 1 << 18
+MS_RELATIME = 1 << 21
+MS_STRICTATIME = 1 << 24
+MNT_DETACH = 2
+UMOUNT_NOFOLLOW = 8
+CLONE_NEWNS = 0x00020000
+CLONE_NEWCGROUP = 0x02000000
+CLONE_NEWUTS = 0x04000000
+CLONE_NEWIPC = 0x08000000
+CLONE_NEWPID = 0x20000000
+CLONE_NEWNET = 0x40000000
+PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
+# The same number on every architecture since 5.12: asm-generic/unistd.h.
+NR_MOUNT_SETATTR = 442
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def oserror(path: str = "") -> NoReturn:
+    """Raise what the last call left in errno."""
+    number = ctypes.get_errno()
+    raise OSError(number, os.strerror(number), path or None)
+
+
+def mount(source: str, target: str, fstype: str = "", flags: int = 0, data: str = "") -> None:
+    arguments = (os.fsencode(source), os.fsencode(target), os.fsencode(fstype))
+    if _libc.mount(*arguments, ctypes.c_ulong(flags), os.fsencode(data)) < 0:
+        oserror(target)
+
+
+def umount2(target: str, flags: int = 0) -> None:
+    if _libc.umount2(os.fsencode(target), flags) < 0:
+        oserror(target)
+
+
+def mount_setattr(path: str, flags: int, attr_set: int) -> None:
+    """Since Linux 5.12; glibc 2.36 has the wrapper, but hosts of tests may be older."""
+    # struct mount_attr: attr_set, attr_clr, propagation, userns_fd
+    attributes = (ctypes.c_uint64 * 4)(attr_set, 0, 0, 0)
+    call, size = ctypes.c_long(NR_MOUNT_SETATTR), ctypes.c_size_t(ctypes.sizeof(attributes))
+    if _libc.syscall(call, AT_FDCWD, os.fsencode(path), flags, attributes, size) < 0:
+        oserror(path)
+
+
+def setns(descriptor: int, nstype: int) -> None:
+    if _libc.setns(descriptor, nstype) < 0:
+        oserror()
+
+
+def unshare(flags: int) -> None:
+    if _libc.unshare(flags) < 0:
+        oserror()
+
+
+def prctl(option: int, argument: int) -> None:
+    if _libc.prctl(option, ctypes.c_ulong(argument), 0, 0, 0) < 0:
+        oserror()

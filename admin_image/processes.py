@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Descendants of this process: reaped when they end, ended when the door closes.
+
+The container shares the host's pid namespace, so that no kernel ends them with us, and not
+every runtime does. Only our own descendants are touched: a process that a session asked the
+host's systemd to run is the host's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+
+from admin_image.files import read_text
+
+GRACE = 1.5
+INTERVAL = 0.02
+# A child that lies in the kernel for ever must not keep the container from ending.
+LIMIT = 4.0
+
+
+def end_all(*, grace: float = GRACE) -> None:
+    """End every descendant, politely first; returns when none is left or the time is up."""
+    start = time.monotonic()
+    _signal(descendants(), signal.SIGTERM, signal.SIGHUP, signal.SIGCONT)
+    while left := descendants():
+        reap()
+        now = time.monotonic() - start
+        if now > LIMIT:
+            return
+        if now > grace:
+            _signal(left, signal.SIGKILL)
+        time.sleep(INTERVAL)
+
+
+def reap(*, besides: int = 0) -> None:
+    """Collect children that ended; `besides` is left to the one who waits for it."""
+    while True:
+        try:
+            ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return
+        if ended is None or ended.si_pid == besides:
+            return
+        os.waitpid(ended.si_pid, os.WNOHANG)
+
+
+def descendants(of: int | None = None) -> list[int]:
+    parents = dict(_parents())
+    found, generation = list[int](), {of or os.getpid()}
+    while generation:
+        generation = {pid for pid, parent in parents.items() if parent in generation}
+        found += generation
+    return found
+
+
+def _parents() -> list[tuple[int, int]]:
+    pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
+    # The command's name may hold anything, even `) `: what counts comes after the last one.
+    stats = [(pid, read_text(f"/proc/{pid}/stat").rpartition(")")[2].split()) for pid in pids]
+    return [(pid, int(fields[1])) for pid, fields in stats if fields]
+
+
+def _signal(pids: list[int], *numbers: signal.Signals) -> None:
+    for pid in pids:
+        for number in numbers:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, number)

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Make everything mounted below a place read-only, now and when more is mounted there.
+
+A runtime's `rbind,ro` seals the top alone: `/host/var`, a mount of its own, stays writable.
+Kernel 5.12 does the whole tree by one call. 5.10 needs a walk, in which a dead file server can
+hang the call that touches its mount: such a call runs in a child that is given up after a while,
+and what cannot be sealed is taken out of the view.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+import time
+
+from admin_image import kernel, mountinfo
+from admin_image.errors import DoorError
+
+MOUNTINFO = "/proc/self/mountinfo"
+# One remount takes microseconds; a file server that has not answered by then is as good as dead.
+PATIENCE = 2.0
+POLL_INTERVAL = 0.01
+# A file server elsewhere answers for these; asking it may take for ever.
+NETWORK_TYPES = frozenset(
+    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "ceph", "9p", "afs", "lustre", "glusterfs", "gfs2"}
+    | {"ocfs2", "gpfs", "beegfs", "alifuse", "fuse", "virtiofs"}
+)
+_FLAGS = {
+    "nosuid": kernel.MS_NOSUID,
+    "nodev": kernel.MS_NODEV,
+    "noexec": kernel.MS_NOEXEC,
+    "noatime": kernel.MS_NOATIME,
+    "nodiratime": kernel.MS_NODIRATIME,
+    "relatime": kernel.MS_RELATIME,
+    "nosymfollow": kernel.MS_NOSYMFOLLOW,
+}
+_ATIME = frozenset({"noatime", "relatime"})
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Sealed:
+    """How the tree was sealed, and what had to leave the view."""
+
+    by: str
+    detached: tuple[str, ...] = ()
+
+
+def seal(root: str, *, walk: bool = False) -> Sealed:
+    """Make all below `root` read-only; `DoorError` when something stays writable.
+
+    Args:
+        root: a mount point.
+        walk: as if the kernel had no `mount_setattr`.
+    """
+    by, detached = "mount_setattr", list[str]()
+    if walk or not _seal_by_one_call(root):
+        by, detached = "remount", _seal_one_by_one(root)
+    if left := writable(root):
+        raise DoorError("door.seal-failed", f"still writable below {root}: {', '.join(left[:5])}")
+    return Sealed(by, tuple(detached))
+
+
+def writable(root: str) -> list[str]:
+    """Mount points below `root` that a path leads to and that can be written."""
+    return [mount.point for mount in _reachable(root) if _needs_seal(mount)]
+
+
+def flags_of(mount: mountinfo.Mount) -> int:
+    """Flags for a read-only remount: those left out would be taken away from the mount."""
+    flags = kernel.MS_REMOUNT | kernel.MS_BIND | kernel.MS_RDONLY
+    for name, flag in _FLAGS.items():
+        if name in mount.options:
+            flags |= flag
+    # Neither word in mountinfo means strictatime, while no flag at all would mean relatime.
+    return flags if mount.options & _ATIME else flags | kernel.MS_STRICTATIME
+
+
+def within(seconds: float, pid: int) -> int | None:
+    """Wait for a child; its exit status, or None when it is stuck and was given up."""
+    end = time.monotonic() + seconds
+    while True:
+        done, status = os.waitpid(pid, os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status)
+        if time.monotonic() > end:
+            # It may lie in uninterruptible sleep: whoever reaps orphans gets it one day.
+            os.kill(pid, signal.SIGKILL)
+            return None
+        time.sleep(POLL_INTERVAL)
+
+
+def _seal_by_one_call(root: str) -> bool:
+    try:
+        kernel.mount_setattr(root, kernel.AT_RECURSIVE, kernel.MOUNT_ATTR_RDONLY)
+    except OSError:
+        # ENOSYS before 5.12, EPERM by an old seccomp profile: the walk knows another way.
+        return False
+    return not writable(root)
+
+
+def _seal_one_by_one(root: str) -> list[str]:
+    detached = []
+    for mount in _reachable(root):
+        if _needs_seal(mount) and not _remount(mount) and mount.point != root:
+            _detach(mount.point)
+            detached.append(mount.point)
+    return detached
+
+
+def _reachable(root: str) -> list[mountinfo.Mount]:
+    with open(MOUNTINFO, encoding="utf-8", errors="surrogateescape") as file:
+        mounts = mountinfo.parse(file.read())
+    return mountinfo.below(mountinfo.reachable(mounts), root)
+
+
+def _needs_seal(mount: mountinfo.Mount) -> bool:
+    # A trigger holds no files; touching one would mount what it stands for.
+    return not mount.read_only and mount.fstype != "autofs"
+
+
+def _remount(mount: mountinfo.Mount) -> bool:
+    if mount.fstype.partition(".")[0] in NETWORK_TYPES:
+        return _remount_in_child(mount)
+    return _remounted(mount)
+
+
+def _remounted(mount: mountinfo.Mount) -> bool:
+    try:
+        kernel.mount("none", mount.point, flags=flags_of(mount))
+    except OSError:
+        return False
+    return True
+
+
+def _remount_in_child(mount: mountinfo.Mount) -> bool:
+    # Not a thread: one that hangs in the kernel would keep the whole process from ending.
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0 if _remounted(mount) else 1)
+    return within(PATIENCE, pid) == 0
+
+
+def _detach(point: str) -> None:
+    try:
+        kernel.umount2(point, kernel.MNT_DETACH | kernel.UMOUNT_NOFOLLOW)
+    except OSError as error:
+        message = f"{point} can be neither made read-only nor taken out of the view: {error.strerror}"
+        raise DoorError("door.seal-failed", message) from error

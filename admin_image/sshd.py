@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What sshd is told: its configuration as a pure function of the door's spec."""
+
+from __future__ import annotations
+
+import fnmatch
+import subprocess
+
+from admin_image.errors import DoorError
+from admin_image.spec import CA_FILE, HOST_KEY_FILE, KEYS_FILE, PRINCIPALS_FILE, DoorSpec
+
+SSHD = "/usr/sbin/sshd"
+CONFIG_FILE = "/etc/ssh/sshd_config"
+TIME_LIMIT = 20.0
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+# What ssh-audit finds neither weak nor without protection against a later quantum computer.
+KEX = ("mlkem768x25519-sha256", "sntrup761x25519-sha512", "sntrup761x25519-sha512@openssh.com")
+CIPHERS = (
+    "chacha20-poly1305@openssh.com",
+    "aes256-gcm@openssh.com",
+    "aes128-gcm@openssh.com",
+    "aes256-ctr",
+    "aes192-ctr",
+    "aes128-ctr",
+)
+MACS = (
+    "hmac-sha2-512-etm@openssh.com",
+    "hmac-sha2-256-etm@openssh.com",
+    "umac-128-etm@openssh.com",
+)
+
+_FIXED = f"""\
+HostKey {HOST_KEY_FILE}
+HostKeyAlgorithms ssh-ed25519
+RequiredRSASize 2048
+PidFile none
+UsePAM no
+UseDNS no
+StrictModes yes
+LogLevel VERBOSE
+VersionAddendum none
+DebianBanner no
+
+AuthenticationMethods publickey
+PubkeyAuthentication yes
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+HostbasedAuthentication no
+GSSAPIAuthentication no
+KerberosAuthentication no
+PermitEmptyPasswords no
+PermitRootLogin no
+AuthorizedKeysFile {KEYS_FILE}
+
+AllowTcpForwarding yes
+GatewayPorts no
+AllowAgentForwarding no
+AllowStreamLocalForwarding no
+X11Forwarding no
+PermitTunnel no
+PermitUserEnvironment no
+PermitUserRC no
+PermitTTY yes
+Subsystem sftp internal-sftp
+
+LoginGraceTime 20
+MaxAuthTries 6
+MaxSessions 64
+MaxStartups 10:30:60
+ClientAliveInterval 30
+ClientAliveCountMax 4
+TCPKeepAlive yes
+PerSourcePenalties yes
+PerSourcePenaltyExemptList 127.0.0.0/8,::1/128
+PrintLastLog no
+PrintMotd yes
+SetEnv PATH={PATH} LANG=C.UTF-8 HOST=/host container=hatchway SYSTEMD_IGNORE_CHROOT=1
+"""
+
+
+def config(spec: DoorSpec) -> str:
+    """Write sshd_config; `DoorError` when a field of the spec could not stand in it."""
+    lines = [
+        "# Written at every start from the launcher's spec.",
+        f"Port {_port(spec.port)}",
+        *_listen(spec),
+        f"AllowUsers {_word(spec.user)}",
+        f"KexAlgorithms {algorithms(spec.key_exchange_algorithms, KEX)}",
+        f"Ciphers {algorithms(spec.ciphers, CIPHERS)}",
+        f"MACs {algorithms(spec.macs, MACS)}",
+        *_authorities(spec),
+        *_keys_command(spec),
+    ]
+    return "\n".join(lines) + "\n" + _FIXED
+
+
+def algorithms(wanted: tuple[str, ...], own: tuple[str, ...]) -> str:
+    """Combine the user's list with the image's own, by the marks of sshd_config(5).
+
+    Not left to sshd: it would combine with its built-in list, and `+x` would bring back all that
+    the image's own leaves out.
+    """
+    names = tuple(name for item in wanted for name in item.split(",") if name)
+    for name in names:
+        _word(name)
+    if not names:
+        return ",".join(own)
+    mark, first = (names[0][0], names[0][1:]) if names[0][0] in "+-^" else ("", names[0])
+    names = (first, *names[1:])
+    if mark == "-":
+        kept = [name for name in own if not any(fnmatch.fnmatch(name, out) for out in names)]
+        return _some(kept)
+    order = {"+": (*own, *names), "^": (*names, *own), "": names}[mark]
+    return ",".join(dict.fromkeys(order))
+
+
+def test(path: str = CONFIG_FILE) -> None:
+    """Let sshd judge its configuration and keys; `DoorError` with its own words."""
+    done = subprocess.run(
+        (SSHD, "-t", "-f", path),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=TIME_LIMIT,
+        check=False,
+        env={"PATH": PATH},
+    )
+    if done.returncode:
+        words = done.stderr.strip().replace("\r", "") or f"sshd -t ended with {done.returncode}"
+        raise DoorError("door.sshd-config", words)
+
+
+def _listen(spec: DoorSpec) -> list[str]:
+    if not spec.listen:
+        return []
+    address = _word(spec.listen)
+    return [f"ListenAddress [{address}]" if ":" in address else f"ListenAddress {address}"]
+
+
+def _authorities(spec: DoorSpec) -> list[str]:
+    lines = [f"TrustedUserCAKeys {CA_FILE}"] if spec.trusted_cas else []
+    return [*lines, f"AuthorizedPrincipalsFile {PRINCIPALS_FILE}"] if spec.principals else lines
+
+
+def _keys_command(spec: DoorSpec) -> list[str]:
+    if not (command := spec.authorized_keys_command):
+        return []
+    if not command.startswith("/") or not command.isprintable():
+        raise DoorError("door.spec", f"authorized-keys-command is no absolute path: {command!r}")
+    user = _word(spec.authorized_keys_command_user or "nobody")
+    return [f"AuthorizedKeysCommand {command}", f"AuthorizedKeysCommandUser {user}"]
+
+
+def _some(names: list[str]) -> str:
+    if not names:
+        raise DoorError("door.sshd-config", "the spec takes away every algorithm that the image has")
+    return ",".join(names)
+
+
+def _port(port: int) -> int:
+    if not 0 < port < 65536:
+        raise DoorError("door.spec", f"{port} is no port")
+    return port
+
+
+def _word(text: str) -> str:
+    """Only what cannot end a word or a line of sshd_config, nor begin a comment or a string."""
+    if not text or not text.isascii() or not text.isprintable() or set(text) & set(" \"'#\\"):
+        raise DoorError("door.spec", f"{text!r} cannot stand in sshd_config")
+    return text

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Open the door, keep it, close it: one loop over signals, mounts and children."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+from admin_image import account, hostkey, kernel, places, ports, processes, seal, sshd
+from admin_image.errors import DoorError
+from admin_image.files import write_atomically
+from admin_image.spec import HOST, HOST_KEY_FILE, PHASE_FILE, SPEC_FILE, DoorSpec, Phase
+
+# sshd needs some 20 ms to listen; under emulation and load a hundred times that.
+LISTEN_LIMIT = 20.0
+LISTEN_INTERVAL = 0.005
+_ENDING = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
+
+
+def main() -> int:
+    """Serve until told to stop; the exit status of the container."""
+    supervisor = Supervisor()
+    try:
+        return supervisor.run()
+    except DoorError as error:
+        return supervisor.fail(error.code, error.message)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the launcher must hear of it
+        return supervisor.fail("door.internal", f"{type(error).__name__}: {error}")
+    finally:
+        processes.end_all()
+
+
+class Supervisor:
+    """The container's first process."""
+
+    def __init__(self) -> None:
+        self._warnings: list[str] = []
+        self._sshd: subprocess.Popen[bytes] | None = None
+        self._ending = False
+        self._wake, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+        for number in (*_ENDING, signal.SIGCHLD):
+            # The byte in the pipe is what counts; a handler must exist for it to be written.
+            signal.signal(number, lambda *_: None)
+
+    def run(self) -> int:
+        # What sessions leave behind becomes a child of ours, and ends with the door.
+        kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
+        self._phase("preparing")
+        # From here on: a mount that appears while we seal must wake the loop afterwards.
+        with open(seal.MOUNTINFO, "rb") as mountinfo:
+            self._prepare()
+            if not self._ending:
+                self._phase("open")
+                self._watch(mountinfo.fileno())
+        return self._outcome()
+
+    def fail(self, code: str, message: str) -> int:
+        _log(f"{code}: {message}")
+        try:
+            self._phase("failed", code=code, message=message)
+        except OSError as error:
+            _log(f"cannot write {PHASE_FILE}: {error}")
+        return 1
+
+    def _prepare(self) -> None:
+        spec = _spec()
+        ports.require_free(spec.listen, spec.port)
+        self._seal()
+        self._warn(*places.link_all())
+        account.make(spec, journal_gid=places.journal_gid())
+        self._warn(*hostkey.ensure(HOST_KEY_FILE))
+        os.makedirs("/run/sshd", mode=0o755, exist_ok=True)
+        write_atomically(sshd.CONFIG_FILE, sshd.config(spec))
+        sshd.test()
+        self._sshd = _start_sshd()
+        self._wait_for_listening(spec, self._sshd)
+
+    def _wait_for_listening(self, spec: DoorSpec, child: subprocess.Popen[bytes]) -> None:
+        end = time.monotonic() + LISTEN_LIMIT
+        while not ports.inodes(spec.port) & ports.sockets_of(child.pid):
+            self._drain()
+            if self._ending:
+                return
+            if child.poll() is not None:
+                # The port was free a moment ago; sshd's own words are in the log.
+                raise DoorError("door.sshd-died", f"sshd ended with {child.returncode} at its start")
+            if time.monotonic() > end:
+                raise DoorError("door.sshd-died", f"sshd did not listen within {LISTEN_LIMIT:.0f} s")
+            time.sleep(LISTEN_INTERVAL)
+
+    def _watch(self, mountinfo: int) -> None:
+        poll = select.poll()
+        poll.register(self._wake, select.POLLIN)
+        poll.register(mountinfo, select.POLLPRI | select.POLLERR)
+        while not self._ending and self._sshd and self._sshd.poll() is None:
+            events = dict(poll.poll())
+            if self._wake in events:
+                self._drain()
+                processes.reap(besides=self._sshd.pid)
+            if mountinfo in events:
+                self._seal_new()
+
+    def _seal(self) -> None:
+        try:
+            sealed = seal.seal(HOST)
+        except OSError as error:
+            raise DoorError("door.seal-failed", f"cannot seal {HOST}: {error}") from error
+        self._warn(*(f"{point} could not be sealed and was taken out" for point in sealed.detached))
+
+    def _seal_new(self) -> None:
+        # Sealing is itself a change of mounts: without this look the loop would never rest.
+        if not (new := seal.writable(HOST)):
+            return
+        try:
+            self._seal()
+            _log(f"sealed what was mounted meanwhile: {', '.join(new)}")
+        except DoorError as error:
+            # The people inside would lose more by a closed door than by this.
+            self._warn(error.message)
+            self._phase("open")
+
+    def _outcome(self) -> int:
+        if self._ending or self._sshd is None:
+            _log("told to stop")
+            return 0
+        return self.fail("door.sshd-died", f"sshd ended by itself with {self._sshd.returncode}")
+
+    def _drain(self) -> None:
+        try:
+            self._ending |= bool(_ENDING & set(os.read(self._wake, 4096)))
+        except BlockingIOError:
+            return
+
+    def _warn(self, *messages: str) -> None:
+        for message in messages:
+            _log(f"warning: {message}")
+        self._warnings += [message for message in messages if message not in self._warnings]
+
+    def _phase(self, phase: str, *, code: str = "", message: str = "") -> None:
+        value = Phase(phase, os.getpid(), code, message, tuple(self._warnings))
+        write_atomically(PHASE_FILE, value.to_json() + "\n")
+
+
+def _spec() -> DoorSpec:
+    try:
+        with open(SPEC_FILE, encoding="utf-8") as file:
+            return DoorSpec.from_json(file.read())
+    except (OSError, ValueError, TypeError) as error:
+        raise DoorError("door.spec", f"cannot use {SPEC_FILE}: {error}") from error
+
+
+def _start_sshd() -> subprocess.Popen[bytes]:
+    die_with_us: Callable[[], None] = lambda: kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGTERM)  # noqa: E731
+    return subprocess.Popen(
+        (sshd.SSHD, "-D", "-e", "-f", sshd.CONFIG_FILE),
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.STDOUT,
+        env={"PATH": sshd.PATH, "container": "hatchway"},
+        # Without it a supervisor that was killed would leave a door that nobody watches.
+        preexec_fn=die_with_us,  # noqa: PLW1509 - no threads here
+    )
+
+
+def _log(message: str) -> None:
+    sys.stdout.write(f"hatchway: {message}\n")
+    sys.stdout.flush()

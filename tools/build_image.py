@@ -1,0 +1,232 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Build the admin image and save it as an archive that every engine loads.
+
+    python3 tools/build_image.py [--base IMAGE] [--suite trixie] [--force]
+
+The base is made from signed Debian packages by mmdebstrap unless `--base` names one. Nothing is
+done when the inputs are those of the archive that is already there. Standard library only: it
+runs before the project has an environment.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import hashlib
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+import tomllib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+CACHE = ROOT / ".cache"
+NAME = "localhost/hatchway-admin"
+ARCHIVE = CACHE / "images" / "hatchway-admin.tar"
+STAMP = CACHE / "images" / "hatchway-admin.inputs"
+CONTAINERFILE = ROOT / "Containerfile.admin"
+MIRROR = "http://deb.debian.org/debian"
+# Debian's own files of the archive keys; mmdebstrap refuses a suite that they did not sign.
+KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+TRIXIE_KEY = "/usr/share/keyrings/debian-archive-trixie-stable.gpg"
+# What containerd 1.4 and docker 20.10 unpack; they know no zstd.
+GZIP_LEVEL = 6
+MEBIBYTE = 1 << 20
+
+
+class BuildError(Exception):
+    """A sentence for whoever runs the build."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _options(arguments)
+    try:
+        build(options)
+    except (BuildError, subprocess.CalledProcessError, OSError) as error:
+        print(f"build_image: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def build(options: argparse.Namespace) -> None:
+    tag = f"{NAME}:{version()}"
+    stamp = inputs(options)
+    if not options.force and _built(tag, stamp):
+        print(f"{tag}: nothing has changed, {ARCHIVE.relative_to(ROOT)} stays")
+        return
+    need("podman")
+    start = time.monotonic()
+    base = options.base or _debian(options.suite)
+    podman(
+        "build", "--network=host", "--layers=false", f"--build-arg=BASE={base}",
+        f"--tag={tag}", f"--tag={NAME}:latest", f"--label=org.opencontainers.image.version={version()}",
+        f"--file={CONTAINERFILE}", os.fspath(_context()),
+    )  # fmt: skip
+    _save(tag)
+    STAMP.write_text(stamp)
+    report(tag, time.monotonic() - start)
+
+
+def inputs(options: argparse.Namespace) -> str:
+    """Digest of everything that the build reads, this file among it."""
+    digest = hashlib.sha256(f"{options.base} {options.suite} {version()}".encode())
+    for path in [CONTAINERFILE, Path(__file__), *sources()]:
+        digest.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes() + b"\0")
+    return digest.hexdigest() + "\n"
+
+
+def sources() -> list[Path]:
+    package = ROOT / "admin_image"
+    return sorted([*package.glob("*.py"), *(file for file in package.glob("static/*") if file.is_file())])
+
+
+def version() -> str:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    return str(project["project"]["version"])
+
+
+def podman(*arguments: str, capture: bool = False) -> str:
+    """Run podman under this machine's limits; its output when `capture`."""
+    done = subprocess.run(
+        ("podman", "--runtime=runc", *arguments),
+        check=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE if capture else None,
+        env={**os.environ, "CONTAINERS_CONF": os.fspath(_containers_conf())},
+    )
+    return done.stdout or ""
+
+
+def need(program: str) -> None:
+    if not shutil.which(program):
+        raise BuildError(f"{program} is missing: apt-get install {program}")
+
+
+def report(tag: str, seconds: float) -> None:
+    unpacked, compressed = ARCHIVE.stat().st_size, _compressed(ARCHIVE)
+    print(f"{tag} in {seconds:.0f} s")
+    print(f"  {unpacked / MEBIBYTE:.1f} MiB unpacked, {compressed / MEBIBYTE:.1f} MiB to pull")
+    print("  largest directories:")
+    for name, size in _directories(ARCHIVE).most_common(12):
+        print(f"  {size / MEBIBYTE:7.1f} MiB  {name}")
+    print("  largest packages, before trimming:")
+    query = ("--entrypoint=/usr/bin/dpkg-query", tag, "-Wf", "${Installed-Size} ${Package}\\n")
+    listing = podman("run", "--rm", "--network=none", *query, capture=True)
+    sizes = [line.split() for line in listing.splitlines() if len(line.split()) == 2]
+    for size, name in sorted(sizes, key=lambda pair: -int(pair[0]))[:12]:
+        print(f"  {int(size) / 1024:7.1f} MiB  {name}")
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Build the admin image.")
+    parser.add_argument("--base", default="", help="a public base image instead of one made here")
+    parser.add_argument("--suite", default="trixie", help="Debian suite of the base made here")
+    parser.add_argument("--force", action="store_true", help="build although nothing has changed")
+    return parser.parse_args(arguments)
+
+
+def _built(tag: str, stamp: str) -> bool:
+    if not ARCHIVE.exists() or not STAMP.exists() or STAMP.read_text() != stamp:
+        return False
+    if not shutil.which("podman"):
+        return True
+    try:
+        podman("image", "exists", tag)
+    except subprocess.CalledProcessError:
+        print(f"{tag}: loading what was built before")
+        podman("load", f"--input={ARCHIVE}")
+    return True
+
+
+def _debian(suite: str) -> str:
+    """A minimal Debian as a podman image, made once for each suite."""
+    base, tar = f"localhost/hatchway-base:{suite}", CACHE / "base" / f"{suite}.tar"
+    if not tar.exists():
+        need("mmdebstrap")
+        if suite == "trixie" and not Path(TRIXIE_KEY).exists():
+            raise BuildError("apt-get install debian-archive-keyring: this one cannot verify trixie")
+        tar.parent.mkdir(parents=True, exist_ok=True)
+        keys = f"--keyring={KEYRING}"
+        _run("mmdebstrap", "--variant=minbase", "--format=tar", keys, suite, f"{tar}.new", MIRROR)
+        Path(f"{tar}.new").rename(tar)
+    # Imported each time: the image of that name might be of another day's archive.
+    podman("import", "--quiet", os.fspath(tar), base)
+    return base
+
+
+def _save(tag: str) -> None:
+    ARCHIVE.parent.mkdir(parents=True, exist_ok=True)
+    STAMP.unlink(missing_ok=True)
+    fresh = ARCHIVE.with_suffix(".new")
+    fresh.unlink(missing_ok=True)
+    # docker-archive: `docker load`, `podman load` and `ctr images import` of every age take it.
+    podman("save", "--quiet", "--format=docker-archive", f"--output={fresh}", tag)
+    fresh.rename(ARCHIVE)
+
+
+def _context() -> Path:
+    """Only what the Containerfile names: the project's directory holds gigabytes of caches."""
+    place = CACHE / "context"
+    shutil.rmtree(place, ignore_errors=True)
+    for path in sources():
+        target = place / path.relative_to(ROOT)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(path, target)
+    return place
+
+
+def _containers_conf() -> Path:
+    """Ask for no more than this process may have, and for no systemd."""
+    path = CACHE / "containers.conf"
+    limits = {"nofile": resource.RLIMIT_NOFILE, "nproc": resource.RLIMIT_NPROC}
+    words = [f'"{name}={_limit(kind)}:{_limit(kind)}"' for name, kind in limits.items()]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(
+        f"[containers]\ndefault_ulimits = [{', '.join(words)}]\n"
+        '[engine]\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\nruntime = "runc"\n'
+    )
+    return path
+
+
+def _limit(kind: int) -> int:
+    hard = resource.getrlimit(kind)[1]
+    return 32768 if hard == resource.RLIM_INFINITY else min(hard, 32768)
+
+
+def _compressed(archive: Path) -> int:
+    with tempfile.TemporaryFile() as sink:
+        with archive.open("rb") as source, gzip.GzipFile(fileobj=sink, mode="wb", compresslevel=GZIP_LEVEL) as out:
+            shutil.copyfileobj(source, out, MEBIBYTE)
+        return sink.tell()
+
+
+def _directories(archive: Path) -> Counter[str]:
+    sizes: Counter[str] = Counter()
+    for name, size in _files(archive):
+        sizes["/" + "/".join(name.split("/")[:3][: name.count("/")])] += size
+    return sizes
+
+
+def _files(archive: Path) -> Iterator[tuple[str, int]]:
+    with tarfile.open(archive) as outer:
+        for layer in outer:
+            if layer.isfile() and layer.name.endswith(".tar") and (stream := outer.extractfile(layer)):
+                with tarfile.open(fileobj=stream, mode="r|*") as inner:
+                    yield from ((member.name, member.size) for member in inner if member.isfile())
+
+
+def _run(*command: str) -> None:
+    subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
