@@ -109,8 +109,8 @@ class Watch:
                         _shut(sock)
 
 
-def each(jobs: Sequence[Callable[[], None]], *, at_once: int, watch: Watch) -> None:
-    """Do jobs in threads; the first failure cuts the others off, and is raised."""
+def each(jobs: Sequence[Callable[[], None]], *, at_once: int, give_up: Callable[[], None]) -> None:
+    """Do jobs in threads; at the first failure `give_up` must end the others, and it is raised."""
     waiting = list(reversed(jobs))
     errors: list[BaseException] = []
     lock = threading.Lock()
@@ -125,7 +125,7 @@ def each(jobs: Sequence[Callable[[], None]], *, at_once: int, watch: Watch) -> N
                 job()
             except BaseException as error:  # noqa: BLE001 - raised again below
                 errors.append(error)
-                watch.interrupt()
+                give_up()
 
     # Daemons, and no executor: the interpreter's end must not wait for a stuck connection.
     threads = [threading.Thread(target=worker, daemon=True) for _ in range(at_once)]

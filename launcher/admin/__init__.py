@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The door: opening, proving, looking at and closing the admin container."""

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`admin status`: what there is and why, from /run and /proc alone, so that it is instant.
+
+No engine is asked: it may be slow or down, which is when one wants to know.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from launcher import door as doors
+from launcher import proc, sessions
+from launcher.admin import failure
+from launcher.door import Door
+from launcher.sessions import Session
+
+State = Literal["closed", "starting", "open", "failed", "died", "interrupted"]
+LOG_LINES = 8
+
+
+class Reason(msgspec.Struct, frozen=True):
+    """Why the door is not open."""
+
+    code: str
+    message: str
+    hint: str = ""
+    log: str = ""
+
+
+class Status(msgspec.Struct, frozen=True):
+    """`ready` is whether one could log in now."""
+
+    state: State
+    ready: bool
+    door: Door | None = None
+    reason: Reason | None = None
+    sessions: list[Session] = []
+
+
+def look() -> Status:
+    """The state of the door, of a start that is under way, or of the one that failed last."""
+    found = doors.read()
+    if found is None:
+        return _closed()
+    if found.state == "starting":
+        return _starting(found)
+    if not found.alive():
+        return _died(found)
+    if proc.listener(found.address, found.port) is None:
+        message = f"nothing listens on port {found.port}, though the container runs"
+        hint = "Look at `hatchway admin logs`, then `hatchway admin restart`."
+        return Status("open", False, found, Reason("door.handshake", message, hint))
+    return Status("open", True, found, None, sessions.current(found.port))
+
+
+def as_json(status: Status) -> dict[str, Any]:
+    """The documented JSON form: the door's facts beside its state."""
+    facts: dict[str, Any] = {"state": status.state, "ready": status.ready}
+    if status.door is not None:
+        facts |= door_facts(status.door)
+    facts["reason"] = msgspec.to_builtins(status.reason)
+    facts["sessions"] = [session._asdict() for session in status.sessions]
+    return facts
+
+
+def door_facts(door: Door) -> dict[str, Any]:
+    """What a client needs to come in, and what a person wants to know of the door."""
+    facts: dict[str, Any] = {
+        "user": door.user,
+        "address": door.host,
+        "listen": door.address or "*",
+        "port": door.port,
+        "host_key": door.host_key,
+        "host_key_fingerprint": door.fingerprint,
+        "known_hosts": door.known_hosts if door.host_key else "",
+        "since": door.opened,
+        "runtime": door.runtime,
+        "container": door.container,
+        "container_id": door.container_id,
+        "pid": door.pid,
+        "image": door.image,
+        "image_digest": door.image_digest,
+        "plan": door.plan,
+        "keys": msgspec.to_builtins(door.keys),
+        "trusted_cas": msgspec.to_builtins(door.trusted_cas),
+        "principals": door.principals,
+        "notes": door.notes,
+    }
+    return facts
+
+
+def _closed() -> Status:
+    last = failure.read()
+    if last is None:
+        return Status("closed", False)
+    return Status("failed", False, None, Reason(last.code, last.message, last.hint))
+
+
+def _starting(found: Door) -> Status:
+    if found.alive():
+        message = f"a start is under way (pid {found.pid})"
+        return Status("starting", False, found, Reason("container.not-running", message))
+    message = f"the launcher (pid {found.pid}) was cut off while it started the door"
+    hint = "Start again, which cleans up; or `hatchway admin stop`."
+    return Status("interrupted", False, found, Reason("door.interrupted", message, hint))
+
+
+def _died(found: Door) -> Status:
+    phase = doors.phase()
+    said = phase.message if phase is not None and phase.phase == "failed" else "the container ended"
+    hint = "Start again, which cleans up; `hatchway admin logs` says more."
+    log = doors.log_tail(LOG_LINES)
+    return Status("died", False, found, Reason("container.died", said, hint, log))

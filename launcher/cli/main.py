@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Entry point: build the command, run it, and turn whatever it raises into an exit status."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated, NoReturn
+
+import click
+import typer
+
+from launcher import VERSION, interrupt
+from launcher.cli import admin, image, output
+from launcher.errors import Exit, HatchwayError, UsageError
+
+app = typer.Typer(
+    name="hatchway",
+    help="The one guarded way into a host that has no shell, no sshd and no Python.",
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(admin.app, name="admin")
+app.add_typer(image.app, name="image")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"hatchway {VERSION}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> NoReturn:
+    """Run the command line of this process."""
+    # The bundle's loader needed it; a child that inherits it would load our libraries.
+    os.environ.pop("LD_LIBRARY_PATH", None)
+    form = output.asked_for(sys.argv[1:])
+    interrupt.handle()
+    try:
+        status = app(standalone_mode=False)
+    except HatchwayError as problem:
+        output.error(problem, form)
+        sys.exit(problem.exit)
+    except click.ClickException as problem:
+        output.error(_usage(problem), form)
+        sys.exit(Exit.USAGE)
+    except interrupt.Interrupted as signalled:
+        print(f"hatchway: stopped by {signalled}", file=sys.stderr)
+        sys.exit(128 + signalled.number)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(Exit.INTERRUPTED)
+    except BrokenPipeError:
+        # Whoever read our output has gone; a second complaint at exit would help nobody.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(Exit.FAILED)
+    sys.exit(status if isinstance(status, int) else Exit.DONE)
+
+
+def _usage(problem: click.ClickException) -> UsageError:
+    context = getattr(problem, "ctx", None)
+    path = context.command_path if context is not None else "hatchway"
+    return UsageError("usage.invalid", problem.format_message(), f"Try `{path} --help`.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Options that several commands share, and how flags lie on top of the settings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from launcher.cli.output import Output
+from launcher.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from launcher.settings import Settings
+
+OutputOption = Annotated[Output, typer.Option("--output", "-o", help="text, json or jsonl.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
+RuntimeOption = Annotated[
+    str, typer.Option("--runtime", help="auto, docker, containerd, podman or nerdctl.")
+]
+SocketOption = Annotated[str, typer.Option("--socket", help="The engine's socket.")]
+NamespaceOption = Annotated[str, typer.Option("--namespace", help="The containerd namespace.")]
+AuthfileOption = Annotated[
+    str, typer.Option("--authfile", help="Registry credentials, as docker and podman keep them.")
+]
+TimeoutOption = Annotated[float, typer.Option("--timeout", help="Seconds for all of it.")]
+
+T = TypeVar("T")
+
+
+def load_settings() -> Settings:
+    """The settings of this host; what is odd in them goes to stderr."""
+    from launcher import settings
+    from launcher.cli import output
+
+    loaded, findings = settings.load()
+    for finding in findings:
+        output.warning(str(finding))
+    return loaded
+
+
+def checked(option: str, parse: Callable[[str], T], text: str) -> T:
+    """Parse the value of an option; what is wrong with it names the option."""
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise UsageError("usage.invalid", f"{option}: {error}") from None

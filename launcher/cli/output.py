@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the command prints: text for people, one JSON object for programs, errors as both."""
+
+from __future__ import annotations
+
+import enum
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from launcher.errors import HatchwayError
+
+
+class Output(enum.StrEnum):
+    TEXT = "text"
+    JSON = "json"
+    JSONL = "jsonl"
+
+
+def asked_for(argv: Sequence[str]) -> Output:
+    """The form that the command line asks for, also when the rest of it is wrong."""
+    words = list(argv)
+    for index, word in enumerate(words):
+        if word == "--":
+            break
+        following = words[index + 1 : index + 2]
+        value = following[0] if word in ("--output", "-o") and following else word
+        for form in (Output.JSON, Output.JSONL):
+            if value in (form.value, f"--output={form}", f"-o{form}") and value != word.lstrip("-"):
+                return form
+    return Output.TEXT
+
+
+def data(value: Any, form: Output) -> None:
+    """One JSON object on standard output; compact for `jsonl`."""
+    indent = 2 if form is Output.JSON else None
+    print(json.dumps(value, indent=indent))
+
+
+def lines(text: Iterable[str]) -> None:
+    for line in text:
+        print(line)
+
+
+def warning(text: str) -> None:
+    print(f"hatchway: warning: {text}", file=sys.stderr)
+
+
+def error(problem: HatchwayError, form: Output) -> None:
+    """JSON goes to standard output, where the caller reads; text to standard error."""
+    if form is not Output.TEXT:
+        data(problem.as_json(), form)
+        return
+    print(f"hatchway: {problem.message} [{problem.code}]", file=sys.stderr)
+    for line in str(problem.details.get("log", "")).splitlines():
+        print(f"  | {line}", file=sys.stderr)
+    if problem.hint:
+        print(f"  hint: {problem.hint}", file=sys.stderr)
