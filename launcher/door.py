@@ -31,6 +31,7 @@ RECORD: Final = RUN / "admin.json"
 LOCK: Final = RUN / "admin.lock"
 LOG: Final = Path(spec.LOG) / "admin.log"
 POLL: Final = 0.05
+FOLLOW_POLL: Final = 0.2
 
 
 class Key(msgspec.Struct, frozen=True):
@@ -126,6 +127,18 @@ def log_tail(lines: int) -> str:
     except OSError:
         return ""
     return "\n".join(text.splitlines()[-lines:])
+
+
+def follow_log() -> Iterator[str]:
+    """New lines of the door's log as they come, until the caller has enough."""
+    with LOG.open("r", encoding="utf-8", errors="replace") as stream:
+        stream.seek(0, os.SEEK_END)
+        while True:
+            line = stream.readline()
+            if line:
+                yield line.rstrip("\n")
+            else:
+                time.sleep(FOLLOW_POLL)
 
 
 @contextlib.contextmanager

@@ -7,8 +7,10 @@ import os
 import sys
 from typing import Annotated, NoReturn
 
-import click
 import typer
+
+# Typer carries its own copy of Click, and offers its base exception nowhere else.
+from typer._click.exceptions import ClickException
 
 from launcher import VERSION, interrupt
 from launcher.cli import admin, image, output
@@ -52,13 +54,13 @@ def main() -> NoReturn:
     except HatchwayError as problem:
         output.error(problem, form)
         sys.exit(problem.exit)
-    except click.ClickException as problem:
+    except ClickException as problem:
         output.error(_usage(problem), form)
         sys.exit(Exit.USAGE)
     except interrupt.Interrupted as signalled:
         print(f"hatchway: stopped by {signalled}", file=sys.stderr)
         sys.exit(128 + signalled.number)
-    except (click.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         sys.exit(Exit.INTERRUPTED)
     except BrokenPipeError:
         # Whoever read our output has gone; a second complaint at exit would help nobody.
@@ -67,7 +69,7 @@ def main() -> NoReturn:
     sys.exit(status if isinstance(status, int) else Exit.DONE)
 
 
-def _usage(problem: click.ClickException) -> UsageError:
+def _usage(problem: ClickException) -> UsageError:
     context = getattr(problem, "ctx", None)
     path = context.command_path if context is not None else "hatchway"
     return UsageError("usage.invalid", problem.format_message(), f"Try `{path} --help`.")

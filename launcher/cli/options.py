@@ -13,6 +13,8 @@ from launcher.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from launcher.images import Pull
+    from launcher.runtimes import Wish
     from launcher.settings import Settings
 
 OutputOption = Annotated[Output, typer.Option("--output", "-o", help="text, json or jsonl.")]
@@ -39,6 +41,34 @@ def load_settings() -> Settings:
     for finding in findings:
         output.warning(str(finding))
     return loaded
+
+
+def wish(settings: Settings, runtime: str, socket: str, namespace: str) -> Wish:
+    """The engine that the flags, or else the settings, ask for."""
+    from launcher.runtimes import Wish
+
+    asked = settings.runtime
+    return Wish(
+        runtime or asked.name or "auto", socket or asked.socket, namespace or asked.namespace
+    )
+
+
+def checked_image(text: str) -> str:
+    """The canonical form of an image reference; `ImageError` when it is malformed."""
+    from launcher.references import Reference
+
+    return str(Reference.parse(text))
+
+
+def pull_policy(text: str) -> Pull:
+    from launcher.images import Pull
+
+    try:
+        return Pull(text)
+    except ValueError:
+        known = ", ".join(Pull)
+        message = f"{text!r} is none of {known}"
+        raise ValueError(message) from None
 
 
 def checked(option: str, parse: Callable[[str], T], text: str) -> T:

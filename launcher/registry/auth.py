@@ -49,7 +49,11 @@ def parse_challenges(headers: Iterable[str]) -> list[Challenge]:
 
 
 def authorization(
-    challenges: Iterable[Challenge], endpoint: Endpoint, place: str, scope: str, transport: Transport
+    challenges: Iterable[Challenge],
+    endpoint: Endpoint,
+    place: str,
+    scope: str,
+    transport: Transport,
 ) -> str:
     """Give the Authorization header that answers the challenges; raises `RegistryError`."""
     by_scheme = {challenge.scheme: challenge.parameters for challenge in challenges}

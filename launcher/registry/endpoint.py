@@ -75,26 +75,32 @@ class Endpoint:
 class RegistrySettings:
     """What the settings say of registries.
 
-    `endpoints`: by the name that is written in a reference or a list of mirrors.
-    `mirrors`: registry (or `*`) -> names of endpoints, asked in order before the registry itself.
+    `endpoints`: by registry, or by the name that a list of mirrors gives; `*` for every other one.
+    `mirrors`: registry (or `*`) -> endpoints or their names, asked in order before the registry.
     `authfile`: read instead of the usual places.
     """
 
     endpoints: Mapping[str, Endpoint] = dataclasses.field(default_factory=dict)
-    mirrors: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    mirrors: Mapping[str, tuple[Endpoint | str, ...]] = dataclasses.field(default_factory=dict)
     authfile: Path | None = None
 
     def route(self, registry: str) -> tuple[Endpoint, ...]:
         """Give the endpoints for a registry in order: its mirrors, then itself."""
         mirrors = self.mirrors.get(registry, self.mirrors.get(EVERY, ()))
-        return (*(self.endpoint(name) for name in mirrors), self.endpoint(registry))
+        known = (self.endpoint(each) if isinstance(each, str) else each for each in mirrors)
+        return (*known, self.endpoint(registry))
 
     def endpoint(self, name: str) -> Endpoint:
-        """Give the endpoint with what is set for it, or for its host."""
-        if name in self.endpoints:
-            return self.endpoints[name]
+        """Give the endpoint with what is set for it, for its host, or for all."""
         bare = Endpoint.parse(name)
-        found = self.endpoints.get(bare.name) or self.endpoints.get(bare.host)
+        found = next(
+            (self.endpoints[key] for key in (name, bare.name, bare.host) if key in self.endpoints),
+            None,
+        )
+        if found is None and EVERY in self.endpoints:
+            # Credentials are one registry's: they never go to whoever is not named.
+            every = self.endpoints[EVERY]
+            found = Endpoint(EVERY, plain_http=every.plain_http, ca_file=every.ca_file)
         if found is None:
             return bare
         plain = found.plain_http if bare.plain_http is None else bare.plain_http

@@ -38,7 +38,9 @@ HINT_TCP: Final = "Check the port, the network and HTTPS_PROXY/NO_PROXY, or set 
 HINT_TLS: Final = "Set ca-file for this registry, or SSL_CERT_FILE."
 HINT_NO_TLS: Final = "If it speaks plain HTTP, set plain-http = true for it."
 HINT_TIMEOUT: Final = "Try again, raise --timeout, or set a nearer mirror."
-HINT_LOGIN: Final = "Set credentials for it in the settings, or name an authfile with a fresh login."
+HINT_LOGIN: Final = (
+    "Set credentials for it in the settings, or name an authfile with a fresh login."
+)
 HINT_FORBIDDEN: Final = "Check the name, and that this account may pull it."
 HINT_NAME: Final = "Check repository and tag, and that the image was pushed there."
 HINT_SERVER: Final = "Try again later, or set a mirror."

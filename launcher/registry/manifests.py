@@ -18,8 +18,7 @@ OCI_CONFIG: Final = "application/vnd.oci.image.config.v1+json"
 DOCKER_INDEX: Final = "application/vnd.docker.distribution.manifest.list.v2+json"
 DOCKER_MANIFEST: Final = "application/vnd.docker.distribution.manifest.v2+json"
 DOCKER_CONFIG: Final = "application/vnd.docker.container.image.v1+json"
-ACCEPT: Final = ", ".join((OCI_INDEX, OCI_MANIFEST, DOCKER_INDEX, DOCKER_MANIFEST))
-MACHINES: Final = {"x86_64": "amd64", "aarch64": "arm64"}
+ACCEPT: Final = f"{OCI_INDEX}, {OCI_MANIFEST}, {DOCKER_INDEX}, {DOCKER_MANIFEST}"
 
 Digest = Annotated[str, msgspec.Meta(pattern=r"\Asha256:[a-f0-9]{64}\Z")]
 Size = Annotated[int, msgspec.Meta(ge=0, le=2**50)]
@@ -61,27 +60,32 @@ class _Document(msgspec.Struct, rename="camel"):
     manifests: list[Descriptor] | None = None
 
 
-class _Config(msgspec.Struct):
-    """What an image configuration says of itself; labels lie deeper and may be null."""
+class _Labels(msgspec.Struct, rename="pascal"):
+    labels: dict[str, str] | None = None
 
-    class Inner(msgspec.Struct, rename="pascal"):
-        labels: dict[str, str] | None = None
+
+class _RootFs(msgspec.Struct):
+    diff_ids: list[Digest] = []
+
+
+class Config(msgspec.Struct):
+    """What an image's configuration says of itself."""
 
     architecture: str = ""
     os: str = ""
-    config: Inner | None = None
+    config: _Labels | None = None
+    rootfs: _RootFs | None = None
+
+    def labels(self) -> dict[str, str]:
+        return dict(self.config.labels or {}) if self.config else {}
+
+    def diff_ids(self) -> list[str]:
+        """Give the digests of the layers as plain tar, in order."""
+        return list(self.rootfs.diff_ids) if self.rootfs else []
 
 
 def digest_of(data: bytes) -> str:
     return "sha256:" + hashlib.sha256(data).hexdigest()
-
-
-def architecture(machine: str) -> str:
-    """Give what images call this kernel's machine; `ImageError` when we have no name for it."""
-    if machine not in MACHINES:
-        message = f"there are no images for {machine} machines"
-        raise ImageError("image.platform", message, "Hatchway runs on x86_64 and aarch64.")
-    return MACHINES[machine]
 
 
 def parse(body: bytes, media_type: str, place: str) -> Manifest | tuple[Descriptor, ...]:
@@ -128,15 +132,9 @@ def check_platform(config: bytes, arch: str, place: str) -> None:
         raise ImageError("image.platform", message, _PLATFORM_HINT)
 
 
-def labels(config: bytes, place: str) -> dict[str, str]:
-    """Give the labels in an image's configuration."""
-    inner = read_config(config, place).config
-    return dict(inner.labels or {}) if inner else {}
-
-
-def read_config(config: bytes, place: str) -> _Config:
+def read_config(config: bytes, place: str) -> Config:
     try:
-        return msgspec.json.decode(config, type=_Config)
+        return msgspec.json.decode(config, type=Config)
     except (ValueError, RecursionError):
         raise _nonsense(place, "its configuration cannot be read") from None
 

@@ -29,11 +29,15 @@ def proxy_for(scheme: str, host: str, port: int, environ: Mapping[str, str]) -> 
     """
     setting = _setting(f"{scheme}_proxy", environ)
     bracketed = f"[{host}]" if ":" in host else host
-    if not setting or is_loopback(bracketed) or _excluded(host, port, _setting("no_proxy", environ)):
+    if (
+        not setting
+        or is_loopback(bracketed)
+        or _excluded(host, port, _setting("no_proxy", environ))
+    ):
         return None
     parts = urlsplit(setting if "://" in setting else f"http://{setting}")
     if parts.scheme != "http" or not parts.hostname:
-        raise ValueError(f"{scheme.upper()}_PROXY names no http:// proxy")  # noqa: TRY003
+        raise ValueError(f"{scheme.upper()}_PROXY names no http:// proxy")
     authorization = ""
     if parts.username:
         pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"

@@ -172,9 +172,7 @@ class Transport:
         where = (proxy.host, proxy.port) if proxy else (host, port)
         connection: http.client.HTTPConnection
         if url.scheme == "https":
-            connection = http.client.HTTPSConnection(
-                *where, timeout=timeout, context=self._trust()
-            )
+            connection = http.client.HTTPSConnection(*where, timeout=timeout, context=self._trust())
             if proxy:
                 connection.set_tunnel(host, port, _proxy_header(proxy))
         else:

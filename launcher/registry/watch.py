@@ -22,7 +22,7 @@ LEAVE_GRACE: Final = 1.0  # seconds that a cut-off worker gets to close its file
 
 
 class StoppedError(Exception):
-    """This work was cut off; who cut it knows why."""
+    """The work was cut off; who cut it knows why."""
 
 
 class Watch:

@@ -1,0 +1,300 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`hatchway admin`: open, look at and close the door."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from launcher.cli import options, output
+from launcher.cli.options import (
+    AuthfileOption,
+    NamespaceOption,
+    OutputOption,
+    QuietOption,
+    RuntimeOption,
+    SocketOption,
+    TimeoutOption,
+)
+from launcher.cli.output import Output
+from launcher.errors import ContainerError, Exit, HatchwayError
+
+if TYPE_CHECKING:
+    from launcher.admin.opening import Opened, Request
+    from launcher.host import Host
+    from launcher.images import Pull
+    from launcher.settings import Settings
+
+app = typer.Typer(
+    help="The admin container: the door into this host.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+# Everything after the command's name belongs to the command, with or without `--`.
+_PASS_ON = {"ignore_unknown_options": True, "allow_interspersed_args": False}
+
+
+@app.command()
+def start(
+    key_file: Annotated[
+        list[str] | None, typer.Option(help="Public keys; - is standard input. Repeatable.")
+    ] = None,
+    user_data: Annotated[
+        str, typer.Option(help="Bottlerocket's user data of the admin container; - is stdin.")
+    ] = "",
+    trusted_ca: Annotated[
+        list[str] | None, typer.Option(help="CA keys whose certificates may enter. Repeatable.")
+    ] = None,
+    principal: Annotated[
+        list[str] | None, typer.Option(help="Certificate principal to admit. Repeatable.")
+    ] = None,
+    user: Annotated[str, typer.Option(help="The login name.")] = "",
+    listen: Annotated[str, typer.Option(help="PORT or ADDRESS:PORT.")] = "",
+    image: Annotated[str, typer.Option(help="The admin image; may be pinned by @sha256:.")] = "",
+    pull: Annotated[str, typer.Option(help="missing, always or never.")] = "missing",
+    memory: Annotated[str, typer.Option(help="Memory limit, such as 512M.")] = "",
+    cpus: Annotated[float | None, typer.Option(help="Limit in cores.", min=0.05)] = None,
+    pids: Annotated[int | None, typer.Option(help="Limit of processes.", min=32)] = None,
+    runtime: RuntimeOption = "",
+    socket: SocketOption = "",
+    namespace: NamespaceOption = "",
+    authfile: AuthfileOption = "",
+    timeout: TimeoutOption = 0.0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan; do nothing.")] = False,
+    quiet: QuietOption = False,
+    form: OutputOption = Output.TEXT,
+) -> int:
+    """Open the door, and return when it is proven open."""
+    from launcher import settings as settings_
+    from launcher.admin.opening import Request
+    from launcher.host import Host, require_root
+    from launcher.keys import access as access_
+
+    settings = options.load_settings()
+    admin = settings.admin
+    access = access_.collect(
+        access_.Request(
+            user=user or admin.user,
+            key_files=tuple(key_file or ()),
+            ca_files=tuple(trusted_ca or ()),
+            principals=tuple(principal or admin.principals),
+            user_data_file=user_data,
+            user_data=settings_.decode_user_data(admin.user_data),
+        )
+    )
+    request = Request(
+        image=options.checked_image(image or admin.source),
+        listen=options.checked("--listen", settings_.parse_listen, listen or admin.listen),
+        access=access,
+        wish=options.wish(settings, runtime, socket, namespace),
+        memory=options.checked("--memory", settings_.parse_size, memory or admin.memory),
+        cpus=cpus or admin.cpus,
+        pids=pids or admin.pids,
+        timeout=timeout or admin.timeout,
+    )
+    for finding in access.warnings:
+        output.warning(f"key skipped: {finding}")
+    if dry_run:
+        return _print_plan(request, Host.read(), form)
+    require_root()
+    policy = options.checked("--pull", options.pull_policy, pull)
+    return _open(request, settings, policy, authfile, form, quiet=quiet)
+
+
+@app.command()
+def stop(
+    runtime: RuntimeOption = "",
+    socket: SocketOption = "",
+    namespace: NamespaceOption = "",
+    form: OutputOption = Output.TEXT,
+) -> int:
+    """Close the door: end all sessions and leave nothing behind. Twice is as good as once."""
+    from launcher.admin import closing
+    from launcher.host import Host, require_root
+
+    require_root()
+    settings = options.load_settings()
+    was_open = closing.close_door(options.wish(settings, runtime, socket, namespace), Host.read())
+    if form is Output.TEXT:
+        output.lines(["The door is closed." if was_open else "The door was closed already."])
+    else:
+        output.data({"state": "closed", "was_open": was_open}, form)
+    return Exit.DONE
+
+
+@app.command()
+def restart(
+    image: Annotated[str, typer.Option(help="Another image than the present one.")] = "",
+    authfile: AuthfileOption = "",
+    timeout: TimeoutOption = 0.0,
+    quiet: QuietOption = False,
+    form: OutputOption = Output.TEXT,
+) -> int:
+    """Close the door and open it again with the keys, user, address and port that it had."""
+    from launcher import door as doors
+    from launcher import settings as settings_
+    from launcher.admin import closing, kept
+    from launcher.admin.opening import Request
+    from launcher.host import Host, require_root
+    from launcher.images import Pull
+    from launcher.runtimes import Wish
+
+    require_root()
+    found, access = doors.read(), kept.read()
+    if found is None or access is None:
+        hint = "Open it: hatchway admin start --key-file FILE"
+        raise ContainerError("container.not-running", "there is no door to restart", hint)
+    settings = options.load_settings()
+    admin = settings.admin
+    wish = Wish(found.runtime, found.socket, found.namespace)
+    request = Request(
+        image=options.checked_image(image or found.image),
+        listen=settings_.Listen(found.address, found.port),
+        access=access,
+        wish=wish,
+        memory=settings_.parse_size(admin.memory),
+        cpus=admin.cpus,
+        pids=admin.pids,
+        timeout=timeout or admin.timeout,
+    )
+    closing.close_door(wish, Host.read())
+    return _open(request, settings, Pull.MISSING, authfile, form, quiet=quiet)
+
+
+@app.command()
+def status(form: OutputOption = Output.TEXT) -> int:
+    """Say whether the door is open, since when, for whom, who is inside, or why it is not."""
+    from launcher.admin import status as status_
+
+    found = status_.look()
+    if form is Output.TEXT:
+        from launcher.cli import status_text
+
+        output.lines(status_text.render(found))
+    else:
+        output.data(status_.as_json(found), form)
+    return Exit.DONE
+
+
+@app.command("exec", context_settings=_PASS_ON)
+def execute(
+    command: Annotated[list[str], typer.Argument(help="The command and its arguments.")],
+) -> None:
+    """Run a command as root in the admin container, without SSH; its exit status is ours."""
+    _enter(tuple(command))
+
+
+@app.command()
+def shell() -> None:
+    """A root shell in the admin container, without SSH."""
+    _enter(("/bin/bash", "--login"))
+
+
+@app.command()
+def logs(
+    lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many lines.")] = 100,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as it grows.")] = False,
+) -> int:
+    """Print the log of the door: who came, with which key, and what sshd and the container say."""
+    from launcher import door as doors
+    from launcher.host import require_root
+
+    require_root()
+    output.lines(doors.log_tail(lines).splitlines() if lines else [])
+    if follow:
+        output.lines(doors.follow_log())
+    return Exit.DONE
+
+
+def _enter(command: tuple[str, ...]) -> None:
+    """Failing to enter is status 125: every other one is the command's."""
+    from launcher import door as doors
+    from launcher import enter
+    from launcher.host import require_root
+
+    try:
+        require_root()
+        found = doors.read()
+        if found is None or found.state != "open" or not found.alive():
+            hint = "Open it: hatchway admin start --key-file FILE"
+            raise ContainerError("container.not-running", "there is no open door", hint)
+        enter.execute(found.process(), command)
+    except HatchwayError as problem:
+        output.error(problem, Output.TEXT)
+        raise typer.Exit(Exit.OURS) from None
+
+
+def _open(
+    request: Request, settings: Settings, pull: Pull, authfile: str, form: Output, *, quiet: bool
+) -> int:
+    """Open, print the door, and say by the exit status whether all is as asked."""
+    import functools
+
+    from launcher import images, monitor, registries
+    from launcher.admin import opening
+    from launcher.host import Host
+    from launcher.references import Reference
+
+    listener = monitor.for_terminal(quiet=quiet)
+    fetch = functools.partial(
+        images.ensure,
+        Reference.parse(request.image),
+        policy=pull,
+        settings=registries.from_settings(settings, authfile),
+        monitor=listener,
+    )
+    try:
+        opened = opening.open_door(
+            request,
+            Host.read(),
+            lambda runtime, limit: fetch(runtime=runtime, timeout=limit),
+            listener,
+        )
+    finally:
+        listener.close()
+    _print_door(opened, [str(finding) for finding in request.access.warnings], form)
+    degraded = opened.differences or request.access.warnings
+    return Exit.DEGRADED if degraded else Exit.DONE
+
+
+def _print_door(opened: Opened, skipped: list[str], form: Output) -> None:
+    from launcher.admin import status as status_
+
+    facts = {
+        "state": "open",
+        "ready": True,
+        "adopted": opened.adopted,
+        **status_.door_facts(opened.door),
+        "differences": opened.differences,
+        "skipped_keys": skipped,
+    }
+    if form is not Output.TEXT:
+        output.data(facts, form)
+        return
+    from launcher.cli import status_text
+
+    for difference in opened.differences:
+        output.warning(f"the open door was adopted: {difference}")
+    output.lines(status_text.door(opened.door))
+
+
+def _print_plan(request: Request, host: Host, form: Output) -> int:
+    """The plan, with the image's digest where the image is here already."""
+    from launcher import runtimes
+    from launcher.admin import opening
+    from launcher.references import Reference
+    from launcher.runtimes.base import Image
+
+    choice = runtimes.choose(request.wish, host)
+    name = Reference.parse(request.image).local_name()
+    found = choice.runtime.find_image(name) or Image(name, "")
+    planned = opening.plan(request, host, found)
+    if form is Output.TEXT:
+        output.lines([f"runtime    {choice.runtime.describe()} ({choice.why})"])
+        output.lines(planned.describe())
+    else:
+        facts = {"runtime": choice.runtime.describe(), "why": choice.why}
+        output.data({**facts, "digest": planned.digest(), "plan": planned.as_json()}, form)
+    return Exit.DONE

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A file lock among launchers, waited for within a time limit; the kernel frees it if we die."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import time
+from typing import TYPE_CHECKING, Final
+
+from launcher import files
+from launcher.errors import HostError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from launcher.monitor import Monitor
+
+POLL: Final = 0.1  # seconds
+
+
+@contextlib.contextmanager
+def hold(path: Path, *, timeout: float, monitor: Monitor) -> Iterator[None]:
+    """Hold the lock at `path` alone; `HostError("host.busy")` after `timeout` seconds."""
+    with files.explained(path):
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        if not _try(fd):
+            monitor.note("another launcher is pulling; waiting for it")
+            _wait(fd, path, timeout)
+        yield
+    finally:
+        os.close(fd)
+
+
+def _wait(fd: int, path: Path, timeout: float) -> None:
+    end = time.monotonic() + timeout
+    while not _try(fd):
+        if time.monotonic() >= end:
+            message = f"another launcher holds {path} for longer than {timeout:.0f} s"
+            raise HostError("host.busy", message, "Try again, or raise --timeout.")
+        time.sleep(POLL)
+
+
+def _try(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
