@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 RUN: Final = Path("/run/hatchway")
+STATE: Final = Path("/var/lib/hatchway")
 RECORD: Final = RUN / "admin.json"
 LOCK: Final = RUN / "admin.lock"
 LOG: Final = Path(spec.LOG) / "admin.log"

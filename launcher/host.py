@@ -46,7 +46,7 @@ class Host:
         return cls(
             capabilities=_bounding_set(),
             nofile=_hard_limit(resource.RLIMIT_NOFILE),
-            nproc=_hard_limit(resource.RLIMIT_NPROC),
+            nproc=_process_limit(),
             oom_score_adj=int(Path("/proc/self/oom_score_adj").read_text()),
             cpus=os.cpu_count() or 1,
             memory=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
@@ -74,6 +74,12 @@ def _bounding_set() -> frozenset[str]:
 def _hard_limit(which: int) -> int | None:
     hard = resource.getrlimit(which)[1]
     return None if hard == resource.RLIM_INFINITY else hard
+
+
+def _process_limit() -> int | None:
+    """The hard limit, but no more than there are pids: podman lowers its own to that first."""
+    hard = _hard_limit(resource.RLIMIT_NPROC)
+    return None if hard is None else min(hard, int(Path("/proc/sys/kernel/pid_max").read_text()))
 
 
 def _root_is_shared(mountinfo: str) -> bool:

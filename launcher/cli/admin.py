@@ -232,6 +232,7 @@ def _open(
     """Open, print the door, and say by the exit status whether all is as asked."""
     import functools
 
+    from launcher import door as doors
     from launcher import images, monitor, registries
     from launcher.admin import opening
     from launcher.host import Host
@@ -242,7 +243,8 @@ def _open(
         images.ensure,
         Reference.parse(request.image),
         policy=pull,
-        settings=registries.from_settings(settings, authfile),
+        registries=registries.from_settings(settings, authfile),
+        store=doors.STATE,
         monitor=listener,
     )
     try:

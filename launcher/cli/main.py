@@ -66,7 +66,19 @@ def main() -> NoReturn:
         # Whoever read our output has gone; a second complaint at exit would help nobody.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(Exit.FAILED)
+    except Exception as defect:  # noqa: BLE001 - the last resort: nobody is to read a bare traceback
+        output.error(_defect(defect), form)
+        sys.exit(Exit.FAILED)
     sys.exit(status if isinstance(status, int) else Exit.DONE)
+
+
+def _defect(defect: Exception) -> HatchwayError:
+    """What no one foresaw: the traceback is for the report, the sentence for the reader."""
+    import traceback
+
+    message = f"Hatchway failed by a defect of its own: {type(defect).__name__}: {defect}"
+    hint = "Please report it with these lines; `hatchway admin stop` cleans up."
+    return HatchwayError("internal", message, hint, log="".join(traceback.format_exception(defect)))
 
 
 def _usage(problem: ClickException) -> UsageError:

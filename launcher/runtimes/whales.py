@@ -155,14 +155,11 @@ class Whales:
         kind: type[ContainerError | ImageError] = ContainerError,
         code: str = "runtime.failed",
     ) -> Iterator[None]:
-        from python_on_whales.exceptions import ClientNotFoundError, DockerException
+        from python_on_whales.exceptions import DockerException
 
         try:
             with process.deadline(limit, f"{self.name}, asked to {what},"):
                 yield
-        except ClientNotFoundError:
-            message = f"{self.name} is not installed"
-            raise RuntimeUnavailableError("runtime.down", message) from None
         except HostError as error:
             if error.code != "host.timeout":
                 raise

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`hatchway image`: have images here before they are needed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from launcher.cli import options, output
+from launcher.cli.options import (
+    AuthfileOption,
+    NamespaceOption,
+    OutputOption,
+    QuietOption,
+    RuntimeOption,
+    SocketOption,
+    TimeoutOption,
+)
+from launcher.cli.output import Output
+from launcher.errors import Exit
+
+if TYPE_CHECKING:
+    from launcher.runtimes.base import Image
+
+app = typer.Typer(
+    help="Images: pull them ahead of need, or bring them along as a file.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+
+@app.command()
+def pull(
+    image: Annotated[str, typer.Argument(help="Reference; the admin image by default.")] = "",
+    policy: Annotated[str, typer.Option("--pull", help="missing or always.")] = "always",
+    runtime: RuntimeOption = "",
+    socket: SocketOption = "",
+    namespace: NamespaceOption = "",
+    authfile: AuthfileOption = "",
+    timeout: TimeoutOption = 600.0,
+    quiet: QuietOption = False,
+    form: OutputOption = Output.TEXT,
+) -> int:
+    """Fetch an image from its registry, so that a later start needs no network."""
+    from launcher import door as doors
+    from launcher import images, monitor, registries, runtimes
+    from launcher.host import Host, require_root
+    from launcher.references import Reference
+
+    settings = options.load_settings()
+    reference = Reference.parse(image or settings.admin.source)
+    chosen_policy = options.checked("--pull", options.pull_policy, policy)
+    require_root()
+    choice = runtimes.choose(options.wish(settings, runtime, socket, namespace), Host.read())
+    listener = monitor.for_terminal(quiet=quiet)
+    try:
+        found = images.ensure(
+            reference,
+            runtime=choice.runtime,
+            policy=chosen_policy,
+            registries=registries.from_settings(settings, authfile),
+            store=doors.STATE,
+            monitor=listener,
+            timeout=timeout,
+        )
+    finally:
+        listener.close()
+    _print(found, form)
+    return Exit.DONE
+
+
+@app.command()
+def load(
+    archive: Annotated[str, typer.Argument(help="An image archive; - is standard input.")],
+    runtime: RuntimeOption = "",
+    socket: SocketOption = "",
+    namespace: NamespaceOption = "",
+    form: OutputOption = Output.TEXT,
+) -> int:
+    """Take an image from a file (docker save, podman save), for hosts without any registry."""
+    from launcher import images, runtimes
+    from launcher.host import Host, require_root
+
+    require_root()
+    settings = options.load_settings()
+    choice = runtimes.choose(options.wish(settings, runtime, socket, namespace), Host.read())
+    for found in images.load(archive, choice.runtime):
+        _print(found, form)
+    return Exit.DONE
+
+
+def _print(image: Image, form: Output) -> None:
+    if form is Output.TEXT:
+        output.lines([f"{image.name} {image.config_digest}"])
+        return
+    facts = {
+        "name": image.name,
+        "config_digest": image.config_digest,
+        "manifest_digest": image.manifest_digest,
+        "labels": dict(image.labels),
+    }
+    output.data(facts, form)
