@@ -1,0 +1,279 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One reference host: boots, runs commands, loses power, boots again on the same disk."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from tests.refhost.agent import Agent, AgentSilentError, Completed
+from tests.refhost.build import build
+from tests.refhost.parcel import pack_parcel
+from tests.refhost.qemu import Hardware, argv
+from tests.refhost.qmp import Monitor
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+# Ten seconds on an idle machine; many times that when all its processors are busy.
+UP_TIMEOUT = 240.0
+_EXIT_TIMEOUT = 10.0
+_LAST_LINES = 25
+# What the console says when there is nothing left to wait for.
+_DEAD = ("refhost: initrd:", "Kernel panic", "You are in emergency mode")
+
+
+class MachineError(Exception):
+    """The host did not come up, or is gone; the message ends with the console's last lines."""
+
+
+class Machine:
+    """A reference host of its own, with its own disk; it and all its files are gone on exit.
+
+    Args:
+        files: local files and trees by their place on the host, put there before the first boot.
+        forwards: ports on this machine's loopback by the host's port; 0 picks a free one.
+            The host's port 22 is always forwarded, see `ssh_port`.
+        memory: in MiB.
+        cpus: number of processors.
+        disks: sizes of further empty disks, such as "1G": /dev/disk/by-id/virtio-disk0 and so on.
+        cmdline: further words for the kernel, such as "systemd.unified_cgroup_hierarchy=0".
+        qemu_args: further arguments for QEMU.
+        started: whether entering the context boots the host and waits until it is up.
+    """
+
+    def __init__(
+        self,
+        *,
+        files: Mapping[str, Path] | None = None,
+        forwards: Mapping[int, int] | None = None,
+        memory: int = 2048,
+        cpus: int = 2,
+        disks: Sequence[str] = (),
+        cmdline: Sequence[str] = (),
+        qemu_args: Sequence[str] = (),
+        started: bool = True,
+    ) -> None:
+        self._images = build()
+        wanted = {22: 0, **(forwards or {})}
+        self._hardware = Hardware(
+            directory=Path(tempfile.mkdtemp(prefix="refhost-")),
+            memory=memory,
+            cpus=cpus,
+            forwards={inner: outer or _free_port() for inner, outer in wanted.items()},
+            disks=tuple(f"disk{number}" for number in range(len(disks))),
+            cmdline=tuple(cmdline),
+            extra=tuple(qemu_args),
+        )
+        self._agent = Agent(self._hardware.agent)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._started = started
+        self._waiting = dict(files or {})
+        _make_disk(self._hardware.disk("var"), "-b", f"{self._images.var}", "-F", "raw")
+        for name, size in zip(self._hardware.disks, disks, strict=True):
+            _make_disk(self._hardware.disk(name), size=size)
+
+    def __enter__(self) -> Self:
+        if self._started:
+            try:
+                self.boot()
+                self.wait_until_up()
+            except BaseException:
+                self.close()
+                raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the machine and remove its disks; harmless when done before."""
+        self.power_cut()
+        shutil.rmtree(self._hardware.directory, ignore_errors=True)
+
+    # Power
+
+    def boot(self) -> None:
+        """Switch the host on; returns at once. `copy_in` since the last boot is done on the way."""
+        if self.running:
+            raise MachineError("the host is running already")
+        if self._waiting:
+            pack_parcel(self._waiting, self._hardware.parcel)
+        command = argv(self._hardware, self._images, parcel=bool(self._waiting))
+        self._waiting.clear()
+        with (self._hardware.directory / "qemu.log").open("ab") as log:
+            # Ends with the thread that started it, so that a killed test run leaves no machine behind.
+            self._process = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "KILL", *command],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def wait_for_agent(self, timeout: float = UP_TIMEOUT) -> None:
+        """Wait until the host runs commands: early in its boot, before kubelet has to be up."""
+        deadline = time.monotonic() + timeout
+        while True:
+            try:
+                self._agent.ping(timeout=2)
+            except AgentSilentError:
+                self._check_alive()
+                if time.monotonic() > deadline:
+                    raise self._error(f"the host runs no commands after {timeout:g} s") from None
+                time.sleep(0.2)
+            else:
+                return
+
+    def wait_until_up(self, timeout: float = UP_TIMEOUT) -> str:
+        """Wait until the boot has ended; returns systemd's word, such as "running" or "degraded"."""
+        deadline = time.monotonic() + timeout
+        self.wait_for_agent(timeout)
+        while time.monotonic() < deadline:
+            state = self.exec(["systemctl", "is-system-running"]).stdout.decode().strip()
+            if state not in {"", "initializing", "starting"}:
+                return state
+            time.sleep(0.5)
+        raise self._error(f"the host is not up after {timeout:g} s")
+
+    def power_cut(self) -> None:
+        """Cut the host off: nothing is told, nothing is synced."""
+        self._agent.close()
+        process, self._process = self._process, None
+        if process is None:
+            return
+        with contextlib.suppress(OSError), Monitor(self._hardware.monitor) as monitor:
+            monitor.quit()
+        try:
+            process.wait(_EXIT_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def reboot(self, timeout: float = UP_TIMEOUT) -> str:
+        """Let the host reboot in order and wait until it is up, as `wait_until_up` does."""
+        deadline = time.monotonic() + timeout
+        before = self.boot_id()
+        self.exec(["systemctl", "--no-block", "reboot"])
+        while True:
+            with contextlib.suppress(AgentSilentError):
+                self._agent.ping(timeout=2)
+                if self.boot_id() != before:
+                    return self.wait_until_up(deadline - time.monotonic())
+            self._check_alive()
+            if time.monotonic() > deadline:
+                raise self._error(f"the host has not rebooted after {timeout:g} s")
+            time.sleep(0.5)
+
+    # Inside the host
+
+    def exec(
+        self,
+        argv: Sequence[str],
+        *,
+        input: bytes | None = None,  # noqa: A002 - as `subprocess` calls it
+        env: Mapping[str, str] | None = None,
+        timeout: float = 60.0,
+    ) -> Completed:
+        """Run a command on the host, see `Agent.exec`. It returns when its outputs are closed too."""
+        try:
+            return self._agent.exec(argv, input=input, env=env, timeout=timeout)
+        except AgentSilentError:
+            self._check_alive()
+            raise
+
+    def run(self, argv: Sequence[str], *, timeout: float = 60.0) -> str:
+        """Run a command that must succeed; returns what it wrote."""
+        done = self.exec(argv, timeout=timeout)
+        assert done.status == 0, f"{argv} ended with {done.status}: {done.stderr.decode()}"
+        return done.stdout.decode()
+
+    def read(self, path: str) -> bytes:
+        done = self.exec(["cat", path])
+        if done.status:
+            raise FileNotFoundError(done.stderr.decode())
+        return done.stdout
+
+    def write(self, path: str, data: bytes, mode: int = 0o644) -> None:
+        """Write a small file, and the directories above it; for large ones see `copy_in`."""
+        done = self.exec(["install", "-D", "-m", f"{mode:o}", "/dev/stdin", path], input=data)
+        if done.status:
+            raise OSError(done.stderr.decode())
+
+    def copy_in(self, local: Path, place: str) -> None:
+        """Put a file or a whole tree onto the host: now when it runs, else when it boots next."""
+        if not self.running:
+            if place.startswith(("/run/", "/tmp/")):
+                raise ValueError(f"{place} would be lost: it lies in memory that the boot provides")
+            self._waiting[place] = local
+            return
+        steps = pack_parcel({place: local}, self._hardware.parcel)
+        disk = "/dev/disk/by-id/virtio-parcel"
+        with Monitor(self._hardware.monitor) as monitor:
+            monitor.plug_disk("parcel", self._hardware.parcel)
+            try:
+                self.run(["udevadm", "settle"])
+                self.run(["mkdir", "-p", "/run/parcel"])
+                self.run(["mount", "-t", "squashfs", "-o", "ro", disk, "/run/parcel"])
+                try:
+                    for step in steps:
+                        self.run(step, timeout=300)
+                finally:
+                    self.run(["umount", "/run/parcel"])
+            finally:
+                monitor.unplug_disk("parcel")
+
+    def boot_id(self) -> str:
+        return self.read("/proc/sys/kernel/random/boot_id").decode().strip()
+
+    # Seen from outside
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def console(self) -> str:
+        """All that the console has shown, over all boots."""
+        with contextlib.suppress(FileNotFoundError):
+            return self._hardware.console.read_text(errors="replace")
+        return ""
+
+    @property
+    def forwards(self) -> Mapping[int, int]:
+        return self._hardware.forwards
+
+    @property
+    def ssh_port(self) -> int:
+        return self._hardware.forwards[22]
+
+    def _check_alive(self) -> None:
+        if not self.running:
+            raise self._error("the host is switched off")
+        for sign in _DEAD:
+            if sign in self.console:
+                raise self._error("the host has died")
+
+    def _error(self, message: str) -> MachineError:
+        log = self._hardware.directory / "qemu.log"
+        said = log.read_text(errors="replace").splitlines() if log.exists() else []
+        shown = self.console.splitlines()[-_LAST_LINES:]
+        return MachineError("\n".join([message, *said[-5:], *shown]))
+
+
+def _make_disk(path: Path, *backing: str, size: str = "") -> None:
+    command = ["qemu-img", "create", "-q", "-f", "qcow2", *backing, os.fspath(path)]
+    subprocess.run([*command, size] if size else command, check=True, stdin=subprocess.DEVNULL)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
