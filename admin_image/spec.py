@@ -74,8 +74,9 @@ class DoorSpec:
         if unknown := sorted(fields.keys() - known):
             message = f"unknown fields in the door's spec: {', '.join(unknown)}"
             raise ValueError(message)
-        lists = ("ciphers", "key_exchange_algorithms", "macs")
-        return cls(**{key: tuple(value) if key in lists else value for key, value in fields.items()})
+        for name in ("ciphers", "key_exchange_algorithms", "macs"):
+            fields[name] = tuple(fields.get(name, ()))
+        return cls(**fields)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -96,6 +97,15 @@ class Phase:
         fields = _object(text)
         fields["warnings"] = tuple(fields.get("warnings", ()))
         return cls(**fields)
+
+
+def fingerprint(blob: str) -> str:
+    """`SHA256:` and 43 characters for the base64 of a public key, as `ssh-keygen -l` prints it."""
+    import base64
+    import hashlib
+
+    digest = hashlib.sha256(base64.b64decode(blob)).digest()
+    return f"SHA256:{base64.b64encode(digest).decode().rstrip('=')}"
 
 
 def _object(text: str) -> dict[str, Any]:

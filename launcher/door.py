@@ -6,17 +6,14 @@ The record is a claim; the process that it names is the truth. /run is empty aft
 
 from __future__ import annotations
 
-import base64
-import binascii
 import contextlib
+import dataclasses
 import fcntl
-import hashlib
+import json
 import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
-
-import msgspec
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from admin_image import spec
 from launcher import files
@@ -35,7 +32,8 @@ POLL: Final = 0.05
 FOLLOW_POLL: Final = 0.2
 
 
-class Key(msgspec.Struct, frozen=True):
+@dataclasses.dataclass(frozen=True, slots=True)
+class Key:
     """An admitted key as people know it."""
 
     fingerprint: str
@@ -43,7 +41,8 @@ class Key(msgspec.Struct, frozen=True):
     comment: str
 
 
-class Door(msgspec.Struct, frozen=True, kw_only=True):
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Door:
     """One door. `pid` and `started` are those of the launcher while `starting`, then the container's.
 
     `opened` is in seconds since the epoch; `host_key` is `ssh-ed25519 BASE64`.
@@ -64,11 +63,11 @@ class Door(msgspec.Struct, frozen=True, kw_only=True):
     port: int = 0
     user: str = ""
     host_key: str = ""
-    keys: list[Key] = []
-    trusted_cas: list[Key] = []
-    principals: list[str] = []
+    keys: tuple[Key, ...] = ()
+    trusted_cas: tuple[Key, ...] = ()
+    principals: tuple[str, ...] = ()
     opened: float = 0.0
-    notes: list[str] = []
+    notes: tuple[str, ...] = ()
 
     def process(self) -> Process:
         return Process(self.pid, self.started)
@@ -79,11 +78,8 @@ class Door(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def fingerprint(self) -> str:
         """`SHA256:...` of the host key."""
-        try:
-            blob = base64.b64decode(self.host_key.split()[1])
-        except (IndexError, binascii.Error):
-            return ""
-        return f"SHA256:{base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip('=')}"
+        words = self.host_key.split()
+        return spec.fingerprint(words[1]) if len(words) > 1 else ""
 
     @property
     def host(self) -> str:
@@ -100,15 +96,21 @@ class Door(msgspec.Struct, frozen=True, kw_only=True):
 def read() -> Door | None:
     """The record, or None; a damaged one counts as none, for the next start cleans up anyway."""
     try:
-        return msgspec.json.decode(RECORD.read_bytes(), type=Door)
-    except (FileNotFoundError, NotADirectoryError, msgspec.DecodeError):
+        return _decode(json.loads(RECORD.read_bytes()))
+    except (FileNotFoundError, NotADirectoryError, ValueError, TypeError, KeyError):
         return None
     except PermissionError:
         raise HostError("host.not-root", f"cannot read {RECORD}", "Run it with sudo.") from None
 
 
 def write(door: Door) -> None:
-    files.write(RECORD, msgspec.json.encode(door))
+    files.write(RECORD, json.dumps(dataclasses.asdict(door)).encode())
+
+
+def _decode(fields: dict[str, Any]) -> Door:
+    keys = {name: tuple(Key(**key) for key in fields[name]) for name in ("keys", "trusted_cas")}
+    lists = {name: tuple(fields[name]) for name in ("principals", "notes")}
+    return Door(**{**fields, **keys, **lists})
 
 
 def phase() -> spec.Phase | None:

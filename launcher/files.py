@@ -7,7 +7,6 @@ import contextlib
 import errno
 import os
 import stat
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,8 @@ if TYPE_CHECKING:
 
 def write(path: Path, data: bytes, *, mode: int = 0o600) -> None:
     """Replace `path` by `data`: temp, fsync, rename, so that readers see the old or the new."""
+    import tempfile  # loads random and hashlib, which a mere look at the door does not need
+
     with explained(path.parent):
         fd, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:

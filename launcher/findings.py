@@ -24,7 +24,9 @@ class Finding:
         return f"{self.path}: {self.message}"
 
 
-def raise_errors(findings: Iterable[Finding], code: str = "settings.invalid", hint: str = "") -> None:
+def raise_errors(
+    findings: Iterable[Finding], code: str = "settings.invalid", hint: str = ""
+) -> None:
     """Raise one `SettingsError` that holds every error among `findings`."""
     errors = [finding for finding in findings if finding.severity == "error"]
     if not errors:

@@ -99,7 +99,9 @@ def admin(
 
 def _admin_mounts(host: Host, notes: list[str]) -> tuple[Mount, ...]:
     if not host.root_shared:
-        notes.append("/ is a private mount here: mounts made later on the host stay unseen at /host")
+        notes.append(
+            "/ is a private mount here: mounts made later on the host stay unseen at /host"
+        )
     return (
         Mount(
             source="/",

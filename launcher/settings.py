@@ -23,18 +23,14 @@ from launcher import VERSION
 from launcher.findings import Finding, raise_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 DIRECTORY: Final = Path("/etc/hatchway")
 DEFAULT_IMAGE: Final = f"localhost/hatchway-admin:{VERSION}"
 _UNITS: Final = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
 
 
-class _Settings(msgspec.Struct, rename="kebab", forbid_unknown_fields=True, frozen=True):
-    pass
-
-
-class Admin(_Settings):
+class Admin(msgspec.Struct, rename="kebab", forbid_unknown_fields=True, frozen=True):
     """[host-containers.admin]: the admin container. `user_data` is base64, as in Bottlerocket."""
 
     enabled: bool = False
@@ -52,7 +48,7 @@ class Admin(_Settings):
     timeout: float = 120.0
 
 
-class RuntimeSettings(_Settings):
+class RuntimeSettings(msgspec.Struct, rename="kebab", forbid_unknown_fields=True, frozen=True):
     """[runtime]: which engine, where its socket is, and in which containerd namespace."""
 
     name: str = "auto"
@@ -60,7 +56,7 @@ class RuntimeSettings(_Settings):
     namespace: str = "hatchway"
 
 
-class Mirror(_Settings):
+class Mirror(msgspec.Struct, rename="kebab", forbid_unknown_fields=True, frozen=True):
     """One endpoint to try before the registry itself, with credentials of its own."""
 
     endpoint: str
@@ -68,7 +64,7 @@ class Mirror(_Settings):
     ca_file: str = ""
 
 
-class RegistrySettings(_Settings):
+class RegistrySettings(msgspec.Struct, rename="kebab", forbid_unknown_fields=True, frozen=True):
     """[registries."HOST"]: how one registry is reached; `"*"` stands for every other one."""
 
     plain_http: bool | None = None
@@ -76,7 +72,7 @@ class RegistrySettings(_Settings):
     mirrors: list[Mirror | str] = []
 
 
-class Settings(_Settings):
+class Settings(msgspec.Struct, rename="kebab", forbid_unknown_fields=True, frozen=True):
     """All settings of a host."""
 
     host_containers: dict[str, Admin] = {}
@@ -217,7 +213,7 @@ def _meaning(settings: Settings) -> list[Finding]:
         for name in settings.host_containers
         if name != "admin"
     ]
-    checks = {
+    checks: dict[str, Callable[[], object]] = {
         "listen": lambda: parse_listen(admin.listen),
         "memory": lambda: parse_size(admin.memory),
         "user-data": lambda: decode_user_data(admin.user_data),
@@ -237,7 +233,9 @@ def _meaning(settings: Settings) -> list[Finding]:
         message = "has no effect: the door opens on demand, by `hatchway admin start`"
         findings.append(Finding(f"{place}enabled", message, "warning"))
     if admin.command:
-        findings.append(Finding(f"{place}command", "has no effect: the door runs its own", "warning"))
+        findings.append(
+            Finding(f"{place}command", "has no effect: the door runs its own", "warning")
+        )
     return findings
 
 

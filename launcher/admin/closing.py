@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from launcher.host import Host
     from launcher.runtimes.base import Runtime
 
-GRACE: Final = 5.0  # seconds between SIGTERM and SIGKILL: sshd needs none, a shell may save its work
+GRACE: Final = (
+    5.0  # seconds between SIGTERM and SIGKILL: sshd needs none, a shell may save its work
+)
 LOCK_LIMIT: Final = 60.0
 
 

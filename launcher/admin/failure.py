@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import json
 import time
 from pathlib import Path
 from typing import Final
-
-import msgspec
 
 from launcher import door, files
 from launcher.errors import HatchwayError
@@ -16,7 +16,8 @@ from launcher.errors import HatchwayError
 FILE: Final[Path] = door.RUN / "admin-failure.json"
 
 
-class Failure(msgspec.Struct, frozen=True):
+@dataclasses.dataclass(frozen=True, slots=True)
+class Failure:
     """`when` is in seconds since the epoch."""
 
     code: str
@@ -32,13 +33,13 @@ def record(error: BaseException) -> None:
         what = f"the start was cut off by {error}" if str(error) else "the start was cut off"
         failure = Failure("door.interrupted", what, "Start it again.", time.time())
     with contextlib.suppress(HatchwayError):  # never hides the error itself
-        files.write(FILE, msgspec.json.encode(failure))
+        files.write(FILE, json.dumps(dataclasses.asdict(failure)).encode())
 
 
 def read() -> Failure | None:
     try:
-        return msgspec.json.decode(FILE.read_bytes(), type=Failure)
-    except (OSError, msgspec.DecodeError):
+        return Failure(**json.loads(FILE.read_bytes()))
+    except (OSError, ValueError, TypeError):
         return None
 
 

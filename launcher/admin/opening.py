@@ -11,8 +11,6 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import msgspec
-
 from admin_image import spec
 from launcher import door as doors
 from launcher import files, interrupt, probe, proc, profiles, runtimes
@@ -65,9 +63,7 @@ class Opened:
 
 def plan(request: Request, host: Host, image: Image) -> Plan:
     """What `open_door` starts."""
-    return profiles.admin(
-        image, host, memory=request.memory, cpus=request.cpus, pids=request.pids
-    )
+    return profiles.admin(image, host, memory=request.memory, cpus=request.cpus, pids=request.pids)
 
 
 def open_door(request: Request, host: Host, ensure: Ensure, monitor: Monitor) -> Opened:
@@ -154,7 +150,7 @@ def _adopt(found: Door, request: Request) -> Opened | None:
     fresh = [key for key in request.access.keys if key.fingerprint not in admitted]
     if fresh:
         _append_keys(fresh)
-        found = msgspec.structs.replace(found, keys=[*found.keys, *map(_key, fresh)])
+        found = dataclasses.replace(found, keys=(*found.keys, *map(_key, fresh)))
         doors.write(found)
     return Opened(found, True, tuple(_differences(found, request)))
 
@@ -215,11 +211,18 @@ def _claim(request: Request, choice: Choice) -> None:
     assert myself is not None  # noqa: S101 - we are alive
     doors.write(
         Door(
-            state="starting", pid=myself.pid, started=myself.started,
-            runtime=choice.runtime.name, socket=request.wish.socket,
-            namespace=request.wish.namespace, container=profiles.ADMIN_NAME,
-            image=request.image, address=request.listen.address, port=request.listen.port,
-            user=request.access.user, opened=time.time(),
+            state="starting",
+            pid=myself.pid,
+            started=myself.started,
+            runtime=choice.runtime.name,
+            socket=request.wish.socket,
+            namespace=request.wish.namespace,
+            container=profiles.ADMIN_NAME,
+            image=request.image,
+            address=request.listen.address,
+            port=request.listen.port,
+            user=request.access.user,
+            opened=time.time(),
         )  # fmt: skip
     )
 
@@ -293,10 +296,10 @@ def _door(
         image=request.image, image_digest=planned.image.config_digest, plan=planned.digest(),
         address=request.listen.address, port=request.listen.port, user=request.access.user,
         host_key=host_key,
-        keys=[_key(key) for key in request.access.keys],
-        trusted_cas=[_key(key) for key in request.access.cas],
-        principals=list(request.access.principals),
-        opened=time.time(), notes=[*planned.notes, *phase.warnings],
+        keys=tuple(map(_key, request.access.keys)),
+        trusted_cas=tuple(map(_key, request.access.cas)),
+        principals=request.access.principals,
+        opened=time.time(), notes=(*planned.notes, *phase.warnings),
     )  # fmt: skip
 
 

@@ -6,9 +6,8 @@ No engine is asked: it may be slow or down, which is when one wants to know.
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any, Literal
-
-import msgspec
 
 from launcher import door as doors
 from launcher import proc, sessions
@@ -20,7 +19,8 @@ State = Literal["closed", "starting", "open", "failed", "died", "interrupted"]
 LOG_LINES = 8
 
 
-class Reason(msgspec.Struct, frozen=True):
+@dataclasses.dataclass(frozen=True, slots=True)
+class Reason:
     """Why the door is not open."""
 
     code: str
@@ -29,14 +29,15 @@ class Reason(msgspec.Struct, frozen=True):
     log: str = ""
 
 
-class Status(msgspec.Struct, frozen=True):
+@dataclasses.dataclass(frozen=True, slots=True)
+class Status:
     """`ready` is whether one could log in now."""
 
     state: State
     ready: bool
     door: Door | None = None
     reason: Reason | None = None
-    sessions: list[Session] = []
+    sessions: tuple[Session, ...] = ()
 
 
 def look() -> Status:
@@ -52,7 +53,7 @@ def look() -> Status:
         message = f"nothing listens on port {found.port}, though the container runs"
         hint = "Look at `hatchway admin logs`, then `hatchway admin restart`."
         return Status("open", False, found, Reason("door.handshake", message, hint))
-    return Status("open", True, found, None, sessions.current(found.port))
+    return Status("open", True, found, None, tuple(sessions.current(found.port)))
 
 
 def as_json(status: Status) -> dict[str, Any]:
@@ -60,7 +61,7 @@ def as_json(status: Status) -> dict[str, Any]:
     facts: dict[str, Any] = {"state": status.state, "ready": status.ready}
     if status.door is not None:
         facts |= door_facts(status.door)
-    facts["reason"] = msgspec.to_builtins(status.reason)
+    facts["reason"] = status.reason and dataclasses.asdict(status.reason)
     facts["sessions"] = [session._asdict() for session in status.sessions]
     return facts
 
@@ -83,8 +84,8 @@ def door_facts(door: Door) -> dict[str, Any]:
         "image": door.image,
         "image_digest": door.image_digest,
         "plan": door.plan,
-        "keys": msgspec.to_builtins(door.keys),
-        "trusted_cas": msgspec.to_builtins(door.trusted_cas),
+        "keys": [dataclasses.asdict(key) for key in door.keys],
+        "trusted_cas": [dataclasses.asdict(key) for key in door.trusted_cas],
         "principals": door.principals,
         "notes": door.notes,
     }

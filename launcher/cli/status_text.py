@@ -50,7 +50,7 @@ def door(found: Door) -> list[str]:
     return lines
 
 
-def _keys(what: str, keys: list[Key]) -> list[str]:
+def _keys(what: str, keys: tuple[Key, ...]) -> list[str]:
     lines = [f"{what:<9} {key.fingerprint} {key.type} {key.comment}" for key in keys[:SHOWN_KEYS]]
     if len(keys) > SHOWN_KEYS:
         lines.append(f"{what:<9} and {len(keys) - SHOWN_KEYS} more")

@@ -195,6 +195,8 @@ def _require_some(
         return
     reasons = "; ".join(map(str, findings)) or "none was given"
     message = f"there is no usable key, so nobody could log in: {reasons}"
-    hint = "Give a public key: --key-file ~/.ssh/id_ed25519.pub, or `--key-file -` on standard input."
+    hint = (
+        "Give a public key: --key-file ~/.ssh/id_ed25519.pub, or `--key-file -` on standard input."
+    )
     details = [{"path": finding.path, "message": finding.message} for finding in findings]
     raise SettingsError("keys.none", message, hint, findings=details)

@@ -6,9 +6,10 @@ from __future__ import annotations
 import base64
 import binascii
 import dataclasses
-import hashlib
 import re
 from typing import Final
+
+from admin_image import spec
 
 MIN_RSA_BITS: Final = 2048
 MAX_LINE: Final = 16_384  # sshd's own limit is of this order; a longer line is no key
@@ -45,8 +46,7 @@ class PublicKey:
     @property
     def fingerprint(self) -> str:
         """`SHA256:` and 43 characters, as `ssh-keygen -l` prints it."""
-        digest = hashlib.sha256(base64.b64decode(self.blob)).digest()
-        return f"SHA256:{base64.b64encode(digest).decode().rstrip('=')}"
+        return spec.fingerprint(self.blob)
 
     def line(self) -> str:
         return " ".join(part for part in (self.options, self.kind, self.blob, self.comment) if part)
@@ -72,7 +72,9 @@ def _refuse_foreign(line: str) -> None:
     if line.startswith("---- BEGIN SSH2 PUBLIC KEY"):
         raise KeyProblem("this is RFC 4716 form; convert it: ssh-keygen -i -f FILE")
     if line.startswith("-----BEGIN"):
-        raise KeyProblem("this is PEM, not an OpenSSH public key; convert it: ssh-keygen -i -m PKCS8 -f FILE")
+        raise KeyProblem(
+            "this is PEM, not an OpenSSH public key; convert it: ssh-keygen -i -m PKCS8 -f FILE"
+        )
     if len(line) > MAX_LINE:
         raise KeyProblem(f"the line is longer than {MAX_LINE} characters")
     if "\0" in line or not line.isprintable() and "\t" not in line:
@@ -106,9 +108,13 @@ def _checked_options(options: str) -> str:
 
 def _check_blob(kind: str, blob: str) -> None:
     if kind in ("ssh-dss", "ssh-dsa"):
-        raise KeyProblem("DSA keys are refused by every current sshd; make one with ssh-keygen -t ed25519")
+        raise KeyProblem(
+            "DSA keys are refused by every current sshd; make one with ssh-keygen -t ed25519"
+        )
     if "-cert-v01@openssh.com" in kind:
-        raise KeyProblem("this is a certificate; give the key of the CA that signed it as trusted CA")
+        raise KeyProblem(
+            "this is a certificate; give the key of the CA that signed it as trusted CA"
+        )
     if kind not in _PLAIN:
         raise KeyProblem("this is no public key: unknown key type")
     try:

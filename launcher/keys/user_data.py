@@ -119,7 +119,10 @@ def _build(
         authorized_keys=words("authorized-keys", None, ""),
         trusted_cas=words("trusted-user-ca-keys", None, ""),
         authorized_keys_command=word(
-            ssh, "authorized-keys-command", _COMMAND, "expected an absolute path and plain arguments"
+            ssh,
+            "authorized-keys-command",
+            _COMMAND,
+            "expected an absolute path and plain arguments",
         ),
         authorized_keys_command_user=word(ssh, "authorized-keys-command-user", _USER, name_rule),
         ciphers=words("ciphers", _ALGORITHM, "expected the name of an algorithm"),

@@ -56,7 +56,7 @@ def choose(wish: Wish, host: Host) -> Choice:
             hint = "Install or start it, or choose another with --runtime."
             raise RuntimeUnavailableError("runtime.down", f"{wish.name}: {found}", hint)
         return Choice(runtime, "asked for")
-    looked_at = {}
+    looked_at: dict[str, str] = {}
     for name in _AUTOMATIC:
         runtime, found = TABLE[name](wish, host)
         if runtime is not None:
@@ -98,7 +98,9 @@ def _docker(wish: Wish, host: Host) -> Found:
         return None, f"{address}: {problem}"
     from launcher.runtimes.whales import Whales
 
-    return Whales("docker", program, ("--host", f"unix://{address}")), f"docker answers at {address}"
+    return Whales(
+        "docker", program, ("--host", f"unix://{address}")
+    ), f"docker answers at {address}"
 
 
 def _docker_socket() -> str:

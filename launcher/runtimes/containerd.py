@@ -123,7 +123,9 @@ class Containerd:
         (RUN / f"{name}.json").unlink(missing_ok=True)
         if self.find(name) is not None:
             message = f"containerd does not remove the container {name}"
-            raise ContainerError("container.stuck", message, "A process of it may hang in the kernel.")
+            raise ContainerError(
+                "container.stuck", message, "A process of it may hang in the kernel."
+            )
 
     def _end(self, name: str, grace: float) -> None:
         """SIGTERM to the first process; SIGKILL to all of them when the grace is over."""
@@ -200,7 +202,9 @@ class Containerd:
         said = said.removeprefix("ctr: ")
         if any(words in said.lower() for words in _DOWN_WORDS):
             hint = f"Look at the unit of containerd: it should listen at {self.socket}."
-            return RuntimeUnavailableError("runtime.down", f"containerd does not answer: {said}", hint)
+            return RuntimeUnavailableError(
+                "runtime.down", f"containerd does not answer: {said}", hint
+            )
         if "no space left on device" in said:
             hint = "Free space on the file system that holds containerd's root."
             return HostError("host.disk-full", f"no space left: {said}", hint)

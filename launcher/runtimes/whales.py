@@ -93,7 +93,9 @@ class Whales:
 
     def start(self, plan: Plan) -> Container:
         with self._asking("start the container", START_LIMIT, ContainerError):
-            self._client.container.run(plan.image.config_digest, **_run_arguments(plan, engine=self.name))
+            self._client.container.run(
+                plan.image.config_digest, **_run_arguments(plan, engine=self.name)
+            )
         found = self.find(plan.name)
         if found is None:  # it ended at once, and removed itself
             message = f"{self.name} started the container, but it ended at once"
@@ -130,7 +132,9 @@ class Whales:
         while self.find(name) is not None:
             if time.monotonic() > until:
                 message = f"{self.name} does not remove the container {name}"
-                hint = f"Look at `{self.name} inspect {name}`; a process of it may hang in the kernel."
+                hint = (
+                    f"Look at `{self.name} inspect {name}`; a process of it may hang in the kernel."
+                )
                 raise ContainerError("container.stuck", message, hint)
             time.sleep(0.1)
 
