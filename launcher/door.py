@@ -43,7 +43,7 @@ class Key:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Door:
-    """One door. `pid` and `started` are those of the launcher while `starting`, then the container's.
+    """One door. `pid` and `started` are the launcher's while `starting`, then the container's.
 
     `opened` is in seconds since the epoch; `host_key` is `ssh-ed25519 BASE64`.
     """
@@ -146,7 +146,7 @@ def follow_log() -> Iterator[str]:
 
 @contextlib.contextmanager
 def locked(timeout: float, clock: Callable[[], float] = time.monotonic) -> Iterator[None]:
-    """Hold the lock of the door, alone among all launchers; the kernel frees it if we are killed."""
+    """Hold the door's lock, alone among all launchers; the kernel frees it if we are killed."""
     files.own_directory(RUN)
     with files.explained(LOCK):
         fd = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)

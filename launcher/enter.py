@@ -45,7 +45,7 @@ def execute(process: Process, argv: tuple[str, ...]) -> NoReturn:
     if program is None:
         _fail(f"{argv[0]}: not found in the admin container", Exit.NOT_FOUND)
     try:
-        os.execve(program, argv, environment)
+        os.execve(program, argv, environment)  # noqa: S606 - no shell is the point
     except FileNotFoundError:
         _fail(f"{argv[0]}: not found in the admin container", Exit.NOT_FOUND)
     except OSError as error:

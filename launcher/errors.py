@@ -44,7 +44,7 @@ CODES: Final[dict[str, str]] = {
     "host.capability": "The caller lacks a capability that the door cannot do without.",
     "host.disk-full": "A file system of the host is full.",
     "host.read-only": "A directory that the launcher needs is not writable.",
-    "host.unsafe-path": "A directory of the launcher is not its own: a link, or writable by others.",
+    "host.unsafe-path": "A directory of the launcher is a link, or writable by others.",
     "host.busy": "Another launcher holds the lock for longer than the time limit.",
     "host.timeout": "A program of the host did not end in time.",
     "host.program": "A program of the host failed or is missing.",

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-class Interrupted(KeyboardInterrupt):  # noqa: N818 - named like the one that it refines
+class Interrupted(KeyboardInterrupt):
     """A signal asked us to stop; `number` says which."""
 
     def __init__(self, number: int) -> None:

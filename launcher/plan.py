@@ -81,8 +81,10 @@ class Plan:
             f"container  {self.name}",
             f"image      {self.image.name} {self.image.config_digest}",
             f"shares     {', '.join(self.host_namespaces)} with the host",
-            f"limits     memory {limits.memory // 2**20} MiB, cpus {limits.cpus:g}, "
-            f"pids {limits.pids}, oom score {limits.oom_score_adj:+d}",
+            (
+                f"limits     memory {limits.memory // 2**20} MiB, cpus {limits.cpus:g}, "
+                f"pids {limits.pids}, oom score {limits.oom_score_adj:+d}"
+            ),
         ]
         for mount in self.mounts:
             mode = "ro" if mount.read_only else "rw"

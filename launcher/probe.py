@@ -31,13 +31,14 @@ def preload() -> threading.Thread:
 def prove(address: str, port: int, *, user: str, host_key: str, timeout: float) -> Sequence[str]:
     """Shake hands with the SSH server and return the login methods that it offers: `['publickey']`.
 
-    `host_key` is `TYPE BASE64`. Raises `DoorError` when nobody answers, when it is another
-    server, or when it would let anyone in by anything but a key.
+    `address` is where it listens, empty for every address; `host_key` is `TYPE BASE64`. Raises
+    `DoorError` when nobody answers, when it is another server, or when it would let anyone in by anything but a key.
     """
     import logging
 
     import paramiko
 
+    address = address or "127.0.0.1"
     logging.getLogger("paramiko").setLevel(logging.CRITICAL)  # we say ourselves what went wrong
     try:
         with socket.create_connection((address, port), timeout=CONNECT_LIMIT) as connection:

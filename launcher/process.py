@@ -10,6 +10,7 @@ import signal
 import subprocess
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from launcher.errors import HostError
@@ -37,7 +38,7 @@ KILL_GRACE: Final = 2.0
 
 
 class Completed(NamedTuple):
-    """A program that has ended: `status` as a shell gives it (128+N for signal N), and its output."""
+    """A program that has ended: its output, and `status` as a shell gives it (128+N by signal)."""
 
     status: int
     stdout: bytes
@@ -53,7 +54,7 @@ class Completed(NamedTuple):
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The environment of every child: never LD_LIBRARY_PATH, which would make it load our bundle."""
+    """The environment of every child: never LD_LIBRARY_PATH, which leads into our bundle."""
     env = {name: os.environ[name] for name in KEPT if name in os.environ}
     path = os.environ.get("PATH", "")
     return {**env, "PATH": f"{path}:{SEARCH_PATH}" if path else SEARCH_PATH, **(extra or {})}
@@ -118,7 +119,7 @@ def _communicate(
     except BaseException as error:
         _end(child)
         if isinstance(error, subprocess.TimeoutExpired):
-            message = f"{os.path.basename(argv[0])} did not end within {timeout:.0f} s"  # noqa: PTH119
+            message = f"{Path(argv[0]).name} did not end within {timeout:.0f} s"
             raise HostError("host.timeout", message) from None
         raise
     if failure:
@@ -204,7 +205,7 @@ def deadline(seconds: float, what: str) -> Iterator[None]:
 def _children() -> set[int]:
     """Our children in every thread, from /proc/PID/task/*/children (CONFIG_PROC_CHILDREN)."""
     found: set[int] = set()
-    for thread in os.listdir("/proc/self/task"):
-        with contextlib.suppress(OSError), open(f"/proc/self/task/{thread}/children") as listing:
-            found.update(int(pid) for pid in listing.read().split())
+    for thread in Path("/proc/self/task").iterdir():
+        with contextlib.suppress(OSError):
+            found.update(int(pid) for pid in (thread / "children").read_text().split())
     return found

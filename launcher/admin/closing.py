@@ -30,7 +30,7 @@ LOCK_LIMIT: Final = 60.0
 
 
 def close_door(wish: Wish, host: Host, *, grace: float = GRACE) -> bool:
-    """End a start that is under way, remove the container and its record; False if none was there."""
+    """End a start that is under way, remove the container and its record; False if none was."""
     found = doors.read()
     if found is None and not doors.RUN.exists():
         return False

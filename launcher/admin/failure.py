@@ -7,13 +7,12 @@ import contextlib
 import dataclasses
 import json
 import time
-from pathlib import Path
 from typing import Final
 
 from launcher import door, files
 from launcher.errors import HatchwayError
 
-FILE: Final[Path] = door.RUN / "admin-failure.json"
+FILE: Final = door.RUN / "admin-failure.json"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -7,13 +7,15 @@ No engine is asked: it may be slow or down, which is when one wants to know.
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from launcher import door as doors
 from launcher import proc, sessions
 from launcher.admin import failure
-from launcher.door import Door
-from launcher.sessions import Session
+
+if TYPE_CHECKING:
+    from launcher.door import Door
+    from launcher.sessions import Session
 
 State = Literal["closed", "starting", "open", "failed", "died", "interrupted"]
 LOG_LINES = 8

@@ -21,7 +21,7 @@ from launcher.cli.output import Output
 from launcher.errors import ContainerError, Exit, HatchwayError
 
 if TYPE_CHECKING:
-    from launcher.admin.opening import Opened, Request
+    from launcher.admin.request import Opened, Request
     from launcher.host import Host
     from launcher.images import Pull
     from launcher.settings import Settings
@@ -68,7 +68,7 @@ def start(
 ) -> int:
     """Open the door, and return when it is proven open."""
     from launcher import settings as settings_
-    from launcher.admin.opening import Request
+    from launcher.admin.request import Request
     from launcher.host import Host, require_root
     from launcher.keys import access as access_
 
@@ -135,14 +135,14 @@ def restart(
     """Close the door and open it again with the keys, user, address and port that it had."""
     from launcher import door as doors
     from launcher import settings as settings_
-    from launcher.admin import closing, kept
-    from launcher.admin.opening import Request
+    from launcher.admin import closing, inputs
+    from launcher.admin.request import Request
     from launcher.host import Host, require_root
     from launcher.images import Pull
     from launcher.runtimes import Wish
 
     require_root()
-    found, access = doors.read(), kept.read()
+    found, access = doors.read(), inputs.read()
     if found is None or access is None:
         hint = "Open it: hatchway admin start --key-file FILE"
         raise ContainerError("container.not-running", "there is no door to restart", hint)

@@ -13,7 +13,7 @@ from admin_image.spec import DEFAULT_USER, USER_PATTERN, DoorSpec
 from launcher.errors import SettingsError
 from launcher.findings import Finding, raise_errors
 from launcher.keys import public_key, user_data
-from launcher.keys.public_key import KeyProblem, PrivateKeyProblem, PublicKey
+from launcher.keys.public_key import BadKeyError, PrivateKeyError, PublicKey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -81,7 +81,7 @@ def collect(request: Request, stdin: Callable[[], bytes] | None = None) -> Acces
     user = _checked_user(request.user or data.user or DEFAULT_USER, findings)
     for principal in request.principals:
         if not _PRINCIPAL.fullmatch(principal):
-            findings.append(Finding("principals", "expected a word without blanks or wildcards"))
+            findings += [Finding("principals", "expected a word without blanks or wildcards")]
     raise_errors(findings)
     _require_some(keys, cas, data, findings)
     return Access(
@@ -161,11 +161,11 @@ def _parse(lines: Iterable[Line], findings: list[Finding]) -> tuple[PublicKey, .
     for place, line in lines:
         try:
             key = public_key.parse(line)
-        except PrivateKeyProblem:
+        except PrivateKeyError:
             message = f"{place}: this is a private key"
             hint = "Give the public half, FILE.pub. Who saw this channel may have the private one."
             raise SettingsError("keys.private", message, hint) from None
-        except KeyProblem as problem:
+        except BadKeyError as problem:
             findings.append(Finding(place, str(problem), "warning"))
         else:
             found.setdefault(f"{key.options} {key.blob}", key)

@@ -26,11 +26,11 @@ _PLAIN: Final = {
 _OPTIONS: Final = re.compile(r'(?:[A-Za-z0-9-]+(?:="(?:[^"\\]|\\.)*")?)(?:,(?!$)|$)')
 
 
-class KeyProblem(ValueError):
+class BadKeyError(ValueError):
     """Why a line is no usable key; the text never repeats the line."""
 
 
-class PrivateKeyProblem(KeyProblem):
+class PrivateKeyError(BadKeyError):
     """A private key was given: it must neither be used nor shown."""
 
 
@@ -53,13 +53,13 @@ class PublicKey:
 
 
 def parse(line: str) -> PublicKey:
-    """Read one line; `KeyProblem` says what is wrong with it."""
+    """Read one line; `BadKeyError` says what is wrong with it."""
     line = line.strip()
     _refuse_foreign(line)
     options, rest = _split_options(line)
     words = rest.split(None, 2)
     if len(words) < 2:
-        raise KeyProblem("the key itself is missing after its type")
+        raise BadKeyError("the key itself is missing after its type")
     kind, blob = words[0], words[1]
     comment = words[2] if len(words) > 2 else ""
     _check_blob(kind, blob)
@@ -68,17 +68,17 @@ def parse(line: str) -> PublicKey:
 
 def _refuse_foreign(line: str) -> None:
     if "PRIVATE KEY" in line or line.startswith("PuTTY-User-Key-File"):
-        raise PrivateKeyProblem("this is a private key")
+        raise PrivateKeyError("this is a private key")
     if line.startswith("---- BEGIN SSH2 PUBLIC KEY"):
-        raise KeyProblem("this is RFC 4716 form; convert it: ssh-keygen -i -f FILE")
+        raise BadKeyError("this is RFC 4716 form; convert it: ssh-keygen -i -f FILE")
     if line.startswith("-----BEGIN"):
-        raise KeyProblem(
+        raise BadKeyError(
             "this is PEM, not an OpenSSH public key; convert it: ssh-keygen -i -m PKCS8 -f FILE"
         )
     if len(line) > MAX_LINE:
-        raise KeyProblem(f"the line is longer than {MAX_LINE} characters")
-    if "\0" in line or not line.isprintable() and "\t" not in line:
-        raise KeyProblem("the line holds control characters")
+        raise BadKeyError(f"the line is longer than {MAX_LINE} characters")
+    if not line.replace("\t", " ").isprintable():
+        raise BadKeyError("the line holds control characters")
 
 
 def _split_options(line: str) -> tuple[str, str]:
@@ -93,7 +93,7 @@ def _split_options(line: str) -> tuple[str, str]:
         if character.isspace() and not quoted:
             return _checked_options(line[:index]), line[index:].strip()
         escaped = character == "\\" and not escaped
-    raise KeyProblem("this is no public key: expected TYPE BASE64 [COMMENT]")
+    raise BadKeyError("this is no public key: expected TYPE BASE64 [COMMENT]")
 
 
 def _checked_options(options: str) -> str:
@@ -101,29 +101,29 @@ def _checked_options(options: str) -> str:
     while position < len(options):
         match = _OPTIONS.match(options, position)
         if match is None:
-            raise KeyProblem("this is no public key: expected TYPE BASE64 [COMMENT]")
+            raise BadKeyError("this is no public key: expected TYPE BASE64 [COMMENT]")
         position = match.end()
     return options
 
 
 def _check_blob(kind: str, blob: str) -> None:
     if kind in ("ssh-dss", "ssh-dsa"):
-        raise KeyProblem(
+        raise BadKeyError(
             "DSA keys are refused by every current sshd; make one with ssh-keygen -t ed25519"
         )
     if "-cert-v01@openssh.com" in kind:
-        raise KeyProblem(
+        raise BadKeyError(
             "this is a certificate; give the key of the CA that signed it as trusted CA"
         )
     if kind not in _PLAIN:
-        raise KeyProblem("this is no public key: unknown key type")
+        raise BadKeyError("this is no public key: unknown key type")
     try:
         raw = base64.b64decode(blob, validate=True)
     except (binascii.Error, ValueError):
-        raise KeyProblem("the key is not valid base64: was it cut or wrapped?") from None
+        raise BadKeyError("the key is not valid base64: was it cut or wrapped?") from None
     fields = _fields(raw)
     if not fields or fields[0] != kind.encode():
-        raise KeyProblem("the key is damaged: its inner type is not its outer type")
+        raise BadKeyError("the key is damaged: its inner type is not its outer type")
     _check_fields(kind, fields[1:])
 
 
@@ -133,7 +133,7 @@ def _fields(raw: bytes) -> list[bytes]:
     while raw:
         size = int.from_bytes(raw[:4], "big")
         if len(raw) < 4 + size:
-            raise KeyProblem("the key is damaged: it ends too early (was it cut?)")
+            raise BadKeyError("the key is damaged: it ends too early (was it cut?)")
         found.append(raw[4 : 4 + size])
         raw = raw[4 + size :]
     return found
@@ -145,17 +145,17 @@ def _check_fields(kind: str, fields: list[bytes]) -> None:
         fields = fields[:-1]  # the application, such as `ssh:`
     if kind == "ssh-rsa":
         if len(fields) != 2:
-            raise KeyProblem("the key is damaged: an RSA key has two numbers")
+            raise BadKeyError("the key is damaged: an RSA key has two numbers")
         bits = int.from_bytes(fields[1], "big").bit_length()
         if bits < MIN_RSA_BITS:
-            raise KeyProblem(f"RSA with {bits} bits is too weak; {MIN_RSA_BITS} is the least")
+            raise BadKeyError(f"RSA with {bits} bits is too weak; {MIN_RSA_BITS} is the least")
     elif kind.endswith("ed25519") or "ed25519" in kind:
         if [len(field) for field in fields] != [32]:
-            raise KeyProblem("the key is damaged: an Ed25519 key has 32 bytes")
+            raise BadKeyError("the key is damaged: an Ed25519 key has 32 bytes")
     else:
         curve = fields[0].decode("ascii", "replace") if fields else ""
         if len(fields) != 2 or len(fields[1]) != _CURVES.get(curve) or curve not in kind:
-            raise KeyProblem("the key is damaged: its point is not on its curve")
+            raise BadKeyError("the key is damaged: its point is not on its curve")
 
 
 def _printable(text: str) -> str:

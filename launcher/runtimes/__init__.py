@@ -73,7 +73,7 @@ def choose(wish: Wish, host: Host) -> Choice:
 Found = tuple["Runtime | None", str]
 
 
-def _containerd(wish: Wish, host: Host) -> Found:
+def _containerd(wish: Wish, _host: Host) -> Found:
     program = process.find_program("ctr")
     if program is None:
         return None, "no ctr on PATH"
@@ -88,7 +88,7 @@ def _containerd(wish: Wish, host: Host) -> Found:
     return None, ", ".join(problems)
 
 
-def _docker(wish: Wish, host: Host) -> Found:
+def _docker(wish: Wish, _host: Host) -> Found:
     program = process.find_program("docker")
     if program is None:
         return None, "no docker on PATH"
@@ -108,7 +108,7 @@ def _docker_socket() -> str:
     return named.removeprefix("unix://") if named.startswith("unix://") else DOCKER_SOCKET
 
 
-def _podman(wish: Wish, host: Host) -> Found:
+def _podman(_wish: Wish, host: Host) -> Found:
     program = process.find_program("podman")
     if program is None:
         return None, "no podman on PATH"
@@ -123,7 +123,7 @@ def _podman(wish: Wish, host: Host) -> Found:
     return Whales("podman", program, options), f"podman is at {program}"
 
 
-def _nerdctl(wish: Wish, host: Host) -> Found:
+def _nerdctl(wish: Wish, _host: Host) -> Found:
     program = process.find_program("nerdctl")
     if program is None:
         return None, "no nerdctl on PATH"

@@ -217,7 +217,7 @@ def _root(name: str) -> Path:
 
 
 def chain_id(layers: list[str]) -> str:
-    """The name of the snapshot that holds all `layers` (diff ids), as the OCI image spec folds it."""
+    """The name of the snapshot that holds all `layers` (diff ids): the OCI image spec's ChainID."""
     chain = layers[0]
     for layer in layers[1:]:
         chain = f"sha256:{hashlib.sha256(f'{chain} {layer}'.encode()).hexdigest()}"

@@ -189,7 +189,7 @@ class Whales:
 def _run_arguments(plan: Plan, *, engine: str) -> dict[str, Any]:
     limits = plan.limits
     unmask = "unmask=ALL" if engine == "podman" else "systempaths=unconfined"
-    shared = {name: "host" for name in plan.host_namespaces}
+    shared = dict.fromkeys(plan.host_namespaces, "host")
     ulimits = {"nofile": limits.nofile, "nproc": limits.nproc}
     return {
         "detach": True,
