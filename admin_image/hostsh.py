@@ -23,8 +23,11 @@ SELF = "/usr/bin/hostsh"
 SHELL = "/usr/bin/bash-static"
 RCFILE = "/usr/lib/hatchway/hostrc"
 TERMINFO = "/usr/lib/terminfo"
+# Written by the supervisor, in the image: reading the phase would cost a JSON parser at each start.
+PID_FILE = "/run/hatchway.pid"
 _KEPT = ("TERM", "COLORTERM", "NO_COLOR", "TZ")
 
+ELSEWHERE = "`hostsh` alone opens a shell that falls back to busybox, and the container has more"
 HELP = """\
 usage: hostsh [--read-only] [--] [COMMAND [ARGUMENT...]]
 
@@ -129,22 +132,22 @@ def _shell(image: str, environment: dict[str, str], *, read_only: bool) -> NoRet
 
 
 def _execute(command: list[str], environment: dict[str, str]) -> int:
-    """Search as execvp does, but keep what the search met: exists and cannot is not lacks."""
+    """Search as execvp does, but tell apart what execvp does not: lacks, and has but cannot."""
     name = command[0]
-    places = [name] if "/" in name else [f"{place}/{name}" for place in PATH.split(":")]
-    met = errno.ENOENT
-    for place in places:
+    met, there = errno.ENOENT, ""
+    for place in [name] if "/" in name else [f"{directory}/{name}" for directory in PATH.split(":")]:
         try:
             os.execve(place, command, environment)
         except OSError as error:
             if error.errno not in (errno.ENOENT, errno.ENOTDIR):
-                met = error.errno or errno.EACCES
+                met, there = error.errno or errno.EACCES, place
+            elif os.path.lexists(place):
+                there = there or place
     if met != errno.ENOENT:
-        return _say(f"the host cannot execute {name}: {os.strerror(met)}", NOT_EXECUTABLE)
-    if "/" in name and os.path.lexists(name):
-        return _say(f"the host lacks the interpreter or loader of {name}", NOT_FOUND)
-    hint = "`hostsh` alone opens a shell that falls back to busybox; the admin container has more tools"
-    return _say(f"the host has no {name}; {hint}", NOT_FOUND)
+        return _say(f"the host cannot execute {there}: {os.strerror(met)}", NOT_EXECUTABLE)
+    if there:
+        return _say(f"the host lacks the interpreter or loader of {there}", NOT_FOUND)
+    return _say(f"the host has no {name}; {ELSEWHERE}", NOT_FOUND)
 
 
 def _stayer(target: int) -> int:
@@ -158,20 +161,14 @@ def _stayer(target: int) -> int:
                 return pid
         except OSError:
             continue
-    # Nobody: stay behind ourselves, as a parent who waits would. Our own pid leads to the host
-    # once the namespaces are joined, and cannot be used.
     raise OSError(0, "no process of the container is known to stay")
 
 
 def _supervisor() -> int:
-    import json
-
-    from admin_image.spec import PHASE_FILE
-
     try:
-        with open(PHASE_FILE, encoding="utf-8") as file:
-            return int(json.load(file)["pid"])
-    except (OSError, ValueError, KeyError, TypeError):
+        with open(PID_FILE, encoding="ascii") as file:
+            return int(file.read())
+    except (OSError, ValueError):
         return 0
 
 

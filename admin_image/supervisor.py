@@ -14,6 +14,7 @@ from collections.abc import Callable
 from admin_image import account, hostkey, kernel, places, ports, processes, seal, sshd
 from admin_image.errors import DoorError
 from admin_image.files import write_atomically
+from admin_image.hostsh import PID_FILE
 from admin_image.spec import HOST, HOST_KEY_FILE, PHASE_FILE, SPEC_FILE, DoorSpec, Phase
 
 # sshd needs some 20 ms to listen; under emulation and load a hundred times that.
@@ -52,6 +53,7 @@ class Supervisor:
         # What sessions leave behind becomes a child of ours, and ends with the door.
         kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
         self._phase("preparing")
+        write_atomically(PID_FILE, f"{os.getpid()}\n")
         # From here on: a mount that appears while we seal must wake the loop afterwards.
         with open(seal.MOUNTINFO, "rb") as mountinfo:
             self._prepare()
