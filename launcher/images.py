@@ -11,15 +11,18 @@ from typing import TYPE_CHECKING, Final
 from launcher import archive, files, image_record
 from launcher.errors import HostError, ImageError
 from launcher.locks import hold
-from launcher.registry.pull import Fetched, fetch
-from launcher.registry.watch import Watch
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+    from typing import IO
 
     from launcher.monitor import Monitor
     from launcher.references import Reference
     from launcher.registry.endpoint import RegistrySettings
+    from launcher.registry.manifests import Manifest
+    from launcher.registry.pull import Fetched
+    from launcher.registry.watch import Watch
     from launcher.runtimes.base import Image, Runtime
 
 RECORD: Final = "images.json"
@@ -68,9 +71,10 @@ def ensure(
     found = task.cached()
     if found and (policy is not Pull.ALWAYS or reference.digest):
         return found
-    if policy is Pull.NEVER:
-        message = f"{reference} is not in {runtime.name}, and pulling was ruled out"
-        hint = "Pull or load it first: hatchway image pull, hatchway image load."
+    if policy is Pull.NEVER or task.is_local():
+        why = "pulling was ruled out" if policy is Pull.NEVER else "that name has no registry"
+        message = f"{reference} is not in {runtime.name}, and {why}"
+        hint = "Build, load or pull it first: hatchway image build, load, pull."
         raise ImageError("image.missing", message, hint)
     try:
         return task.pull(policy)
@@ -79,6 +83,29 @@ def ensure(
             raise
         monitor.note(f"{error.message}; using the image that is here")
         return found
+
+
+def load(
+    source: Path | IO[bytes], *, runtime: Runtime, store: Path, monitor: Monitor, timeout: float
+) -> Image:
+    """Give the engine the image in an archive: a path, or a stream such as standard input.
+
+    Takes what `docker save` and `podman save` make, for every engine alike. Raises `ImageError`
+    (`image.archive`, `image.platform`) or `HostError`.
+    """
+    from launcher.incoming import inspect_archive
+
+    files.own_directory(store)
+    monitor.step("reading the image archive")
+    with inspect_archive(source, scratch=store) as incoming:
+        name = incoming.name()
+        monitor.step(f"loading {name} into {runtime.name}")
+        chunks = archive.write(incoming.manifest, name, incoming.read)
+        counted = _counted(chunks, monitor, archive.size(incoming.manifest))
+        runtime.load_image(counted, timeout=timeout)
+        image = _loaded(runtime, name, incoming.manifest)
+    _remember(store, name, incoming.manifest.digest, incoming.manifest)
+    return dataclasses.replace(image, manifest_digest=incoming.manifest.digest)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -103,6 +130,11 @@ class _Task:
             return dataclasses.replace(image, manifest_digest=entry.digest)
         return image
 
+    def is_local(self) -> bool:
+        """Tell whether the name is one that only builds and loads give: podman's `localhost/`."""
+        known = (*self.registries.endpoints, *self.registries.mirrors)
+        return self.reference.registry == "localhost" and "localhost" not in known
+
     def pull(self, policy: Pull) -> Image:
         files.own_directory(self.store)
         with hold(self.store / LOCK, timeout=self._left(), monitor=self.monitor):
@@ -111,24 +143,38 @@ class _Task:
             return found or self._pull()
 
     def _pull(self) -> Image:
-        held = self.runtime.find_image(self.reference.local_name())
         self.monitor.step(f"looking for {self.reference}")
-        watch = Watch(self._left())
-        try:
-            fetched = watch.run(lambda: self._fetch(watch, held.config_digest if held else ""))
-        except TimeoutError:
-            message = f"{self.reference} did not come within the time limit"
-            hint = "Try again: what came is kept. Raise --timeout, or set a nearer mirror."
-            raise ImageError("image.timeout", message, hint) from None
+        fetched = self._fetch()
+        name = self.reference.local_name()
         if fetched.spool:
-            self._load(fetched)
-        image = self._verified(fetched)
-        self._remember(fetched)
+            self.monitor.step(f"loading {name} into {self.runtime.name}")
+            chunks = archive.write(fetched.manifest, name, fetched.spool.read)
+            counted = _counted(chunks, self.monitor, archive.size(fetched.manifest))
+            self.runtime.load_image(counted, timeout=self._left())
+        image = _loaded(self.runtime, name, fetched.manifest)
+        _remember(self.store, str(self.reference), fetched.digest, fetched.manifest)
         if fetched.spool:
             fetched.spool.clear()
-        return image
+        return dataclasses.replace(image, manifest_digest=fetched.digest)
 
-    def _fetch(self, watch: Watch, held: str) -> Fetched:
+    def _fetch(self) -> Fetched:
+        from launcher.registry.watch import Watch
+
+        image = self.runtime.find_image(self.reference.local_name())
+        held = image.config_digest if image else ""
+        watch = Watch(self._left())
+        try:
+            return watch.run(lambda: self._fetch_within(watch, held))
+        except TimeoutError:
+            message = f"{self.reference} did not come within the time limit"
+            if watch.trouble:
+                message += f"; the last trouble was: {watch.trouble}"
+            hint = "Try again: what came is kept. Raise --timeout, or set a nearer mirror."
+            raise ImageError("image.timeout", message, hint) from None
+
+    def _fetch_within(self, watch: Watch, held: str) -> Fetched:
+        from launcher.registry.pull import fetch
+
         return fetch(
             self.reference,
             settings=self.registries,
@@ -137,30 +183,6 @@ class _Task:
             watch=watch,
             monitor=self.monitor,
         )
-
-    def _load(self, fetched: Fetched) -> None:
-        assert fetched.spool is not None  # noqa: S101 - looked at by the caller
-        name = self.reference.local_name()
-        self.monitor.step(f"loading {name} into {self.runtime.name}")
-        load_stream = archive.write(fetched.manifest, name, fetched.spool.read)
-        self.runtime.load_image(load_stream, timeout=self._left())
-
-    def _verified(self, fetched: Fetched) -> Image:
-        name = self.reference.local_name()
-        image = self.runtime.find_image(name)
-        if image is None or image.config_digest != fetched.manifest.config.digest:
-            message = f"{self.runtime.name} took {name}, but does not hold it under that name"
-            raise ImageError("image.digest", message, "Look at what the engine says of its images.")
-        return dataclasses.replace(image, manifest_digest=fetched.digest)
-
-    def _remember(self, fetched: Fetched) -> None:
-        entry = image_record.Entry(
-            digest=fetched.digest,
-            manifest_digest=fetched.manifest.digest,
-            config_digest=fetched.manifest.config.digest,
-            pulled=image_record.now(),
-        )
-        image_record.remember(self.store / RECORD, str(self.reference), entry)
 
     def _pinned(self, image: Image, entries: dict[str, image_record.Entry]) -> Image | None:
         pin = self.reference.digest
@@ -175,3 +197,32 @@ class _Task:
 
     def _left(self) -> float:
         return max(self.end - time.monotonic(), 1.0)
+
+
+def _loaded(runtime: Runtime, name: str, manifest: Manifest) -> Image:
+    """Find what was loaded: an engine's word that it took something is not enough."""
+    image = runtime.find_image(name)
+    if image is None or image.config_digest != manifest.config.digest:
+        message = f"{runtime.name} took {name}, but does not hold it under that name"
+        raise ImageError("image.digest", message, "Look at what the engine says of its images.")
+    return image
+
+
+def _remember(store: Path, reference: str, digest: str, manifest: Manifest) -> None:
+    entry = image_record.Entry(
+        digest=digest,
+        manifest_digest=manifest.digest,
+        config_digest=manifest.config.digest,
+        pulled=image_record.now(),
+    )
+    image_record.remember(store / RECORD, reference, entry)
+
+
+def _counted(chunks: Iterator[bytes], monitor: Monitor, total: int) -> Iterator[bytes]:
+    """Pass on an archive, and tell how much of it the engine has taken."""
+    done = 0
+    for chunk in chunks:
+        yield chunk
+        before, done = done, min(done + len(chunk), total)
+        if done > before:
+            monitor.progress("loading", done, total)

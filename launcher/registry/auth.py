@@ -7,11 +7,12 @@ import base64
 import contextlib
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 import msgspec
 
 from launcher.registry import failures
+from launcher.registry.transport import parse_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -83,10 +84,7 @@ def _bearer(
 
 
 def _check_realm(realm: str, endpoint: Endpoint, place: str) -> None:
-    scheme = urlsplit(realm).scheme
-    if scheme not in ("http", "https"):
-        raise failures.nonsense(place, "it names no place to get a token from")
-    if scheme == "http" and not endpoint.uses_http():
+    if parse_url(realm).scheme == "http" and not endpoint.uses_http():
         message = f"{place}: the registry wants credentials sent over plain HTTP"
         raise failures.RegistryError("image.tls", message, "Do not use it, or set a mirror.")
 

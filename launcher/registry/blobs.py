@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Final, Self
 
 from launcher import files
 from launcher.errors import HostError
-from launcher.registry.watch import StoppedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from launcher.registry.manifests import Descriptor
@@ -29,9 +28,8 @@ MARGIN: Final = 4 * 1024 * 1024  # bytes that are left free for everybody else
 class Spool:
     """A directory of blobs for one image at a time."""
 
-    def __init__(self, directory: Path, *, stopped: Callable[[], bool] = lambda: False) -> None:
+    def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self._stopped = stopped
 
     def path(self, blob: Descriptor) -> Path:
         return self.directory / blob.digest.removeprefix("sha256:")
@@ -76,8 +74,6 @@ class Spool:
         found = hashlib.sha256()
         with path.open("rb") as stream:
             while chunk := stream.read(CHUNK):
-                if self._stopped():
-                    raise StoppedError
                 found.update(chunk)
         return "sha256:" + found.hexdigest()
 

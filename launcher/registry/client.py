@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import email.utils
 import threading
 import time
 from http import HTTPStatus
@@ -13,7 +12,7 @@ from urllib.parse import urlencode
 
 from launcher.registry import auth, failures, manifests
 from launcher.registry.blobs import Partial, Spool
-from launcher.registry.retry import again
+from launcher.registry.retry import TRIES, again
 from launcher.registry.transport import RefusedError, Transport
 from launcher.registry.watch import StoppedError, Watch, each
 
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
 
 AT_ONCE: Final = 3  # blobs; more only makes a loaded host and a small link worse
 ERROR_LIMIT: Final = 64 * 1024
+RANGE_ANSWERS: Final = (HTTPStatus.PARTIAL_CONTENT, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE)
 
 
 class Registry:
@@ -44,6 +44,7 @@ class Registry:
         watch: Watch,
         monitor: Monitor,
         namespace: str = "",
+        tries: int = TRIES,
         transport: Transport | None = None,
     ) -> None:
         self._endpoint = endpoint
@@ -51,6 +52,7 @@ class Registry:
         self._watch = watch
         self._monitor = monitor
         self._namespace = namespace
+        self._tries = tries
         self._transport = transport or Transport(watch, ca_file=endpoint.ca_file)
         self._authorization = ""
         self._giving_up = threading.Event()
@@ -89,6 +91,7 @@ class Registry:
                 lambda: self._blob(blob, spool, tally),
                 watch=self._watch,
                 monitor=self._monitor,
+                tries=self._tries,
                 progress=lambda: tally.gained(blob),
             )
 
@@ -96,7 +99,10 @@ class Registry:
 
     def _manifest(self, selector: str) -> tuple[str, Manifest | tuple[Descriptor, ...]]:
         return again(
-            lambda: self._manifest_once(selector), watch=self._watch, monitor=self._monitor
+            lambda: self._manifest_once(selector),
+            watch=self._watch,
+            monitor=self._monitor,
+            tries=self._tries,
         )
 
     def _manifest_once(self, selector: str) -> tuple[str, Manifest | tuple[Descriptor, ...]]:
@@ -130,15 +136,20 @@ class Registry:
         with self._open(f"blobs/{blob.digest}", headers) as answer:
             if partial.offset and not _continues(answer, partial.offset):
                 partial.restart()
-            with self._explained(midway=True):
-                for chunk in answer.chunks():
-                    self._check()
-                    partial.append(chunk[: blob.size - partial.offset + 1])
-                    tally.put(blob, partial.offset)
-                    if partial.offset > blob.size:
-                        break  # finish() finds that it is something else
+            if answer.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+                raise failures.truncated(self.place)
+            self._receive(answer, blob, partial, tally)
         if partial.offset < blob.size:
             raise failures.truncated(self.place)
+
+    def _receive(self, answer: Answer, blob: Descriptor, partial: Partial, tally: _Tally) -> None:
+        with self._explained(midway=True):
+            for chunk in answer.chunks():
+                self._check()
+                partial.append(chunk[: blob.size - partial.offset + 1])
+                tally.put(blob, partial.offset)
+                if partial.offset > blob.size:
+                    return  # finish() finds that it is something else
 
     @contextlib.contextmanager
     def _open(self, path: str, headers: Mapping[str, str]) -> Iterator[Answer]:
@@ -148,12 +159,13 @@ class Registry:
         url = f"{self._endpoint.base_url()}/v2/{self._repository}/{path}{query}"
         with self._explained(midway=False):
             answer = self._transport.get(url, headers, self._authorization)
-            if answer.status == HTTPStatus.UNAUTHORIZED:
+            if answer.status == HTTPStatus.UNAUTHORIZED and not answer.foreign:
                 answer.close()
                 self._authorization = self._authenticate(answer.headers("WWW-Authenticate"))
                 answer = self._transport.get(url, headers, self._authorization)
         with contextlib.closing(answer):
-            if answer.status not in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):
+            resumes = answer.status in RANGE_ANSWERS and "Range" in headers
+            if answer.status != HTTPStatus.OK and not resumes:
                 raise self._failure(answer)
             yield answer
 
@@ -188,8 +200,9 @@ class Registry:
         try:
             yield
         except RefusedError as refused:
-            raise failures.nonsense(self.place, str(refused)) from None
-        except (OSError, EOFError, http.client.HTTPException) as error:
+            message = f"{self.place}: {refused}"
+            raise failures.RegistryError(refused.code, message, failures.HINT_SERVER) from None
+        except (OSError, EOFError, UnicodeError, http.client.HTTPException) as error:
             self._check()  # a connection that we cut ourselves is no failure of the registry
             raise failures.explain(error, self.place, midway=midway) from None
 
@@ -226,6 +239,8 @@ def _seconds(retry_after: str) -> float:
     """Read Retry-After: seconds or a date."""
     if retry_after.isdecimal():
         return float(retry_after[:9])
+    import email.utils
+
     with contextlib.suppress(ValueError):
         return max(email.utils.parsedate_to_datetime(retry_after).timestamp() - time.time(), 0.0)
     return 0.0

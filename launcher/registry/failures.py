@@ -108,9 +108,10 @@ def explain(error: Exception, place: str, *, midway: bool) -> RegistryError:
     import http.client
     import ssl
 
-    if isinstance(error, socket.gaierror):
-        message = f"{place}: the registry's name does not resolve ({error.strerror})"
-        again = error.errno == socket.EAI_AGAIN
+    if isinstance(error, socket.gaierror | UnicodeError):
+        again = isinstance(error, OSError) and error.errno == socket.EAI_AGAIN
+        why = error.strerror if isinstance(error, OSError) else "it is no name"
+        message = f"{place}: the registry's name does not resolve ({why})"
         return RegistryError("image.dns", message, HINT_DNS, transient=again)
     if isinstance(error, TimeoutError):
         return timed_out(place)

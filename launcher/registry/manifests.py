@@ -30,7 +30,7 @@ class Platform(msgspec.Struct, frozen=True):
     variant: str = ""
 
 
-class Descriptor(msgspec.Struct, frozen=True, rename="camel"):
+class Descriptor(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """A blob by its digest; `size` in bytes."""
 
     media_type: str
@@ -53,7 +53,8 @@ class Manifest(msgspec.Struct, frozen=True):
         return tuple({blob.digest: blob for blob in (self.config, *self.layers)}.values())
 
 
-class _Document(msgspec.Struct, rename="camel"):
+class _Document(msgspec.Struct, rename="camel", omit_defaults=True):
+    schema_version: int = 0
     media_type: str = ""
     config: Descriptor | None = None
     layers: list[Descriptor] | None = None
@@ -110,6 +111,13 @@ def parse(body: bytes, media_type: str, place: str) -> Manifest | tuple[Descript
     known = declared if declared in (OCI_MANIFEST, DOCKER_MANIFEST) else OCI_MANIFEST
     layers = tuple(document.layers or ())
     return Manifest(digest_of(body), known, body, document.config, layers)
+
+
+def compose(config: Descriptor, layers: list[Descriptor]) -> Manifest:
+    """Make a manifest for an image that has none."""
+    document = _Document(media_type=OCI_MANIFEST, config=config, layers=layers, schema_version=2)
+    body = msgspec.json.encode(document)
+    return Manifest(digest_of(body), OCI_MANIFEST, body, config, tuple(layers))
 
 
 def choose(index: tuple[Descriptor, ...], arch: str, place: str) -> Descriptor:

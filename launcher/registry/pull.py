@@ -11,6 +11,7 @@ from launcher.errors import ImageError
 from launcher.registry import credentials, manifests, platform
 from launcher.registry.blobs import Spool
 from launcher.registry.client import Registry
+from launcher.registry.retry import TRIES, TRIES_OF_MIRROR
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,6 +60,7 @@ def fetch(
                 if mirrors:
                     error.details["mirrors"] = mirrors
                 raise
+            watch.trouble = error.message
             mirrors.append({"mirror": endpoint.name, "code": error.code, "message": error.message})
             monitor.note(f"mirror {endpoint.name}: {error.message}; asking the next")
     raise AssertionError  # unreachable: a route has at least the registry itself
@@ -83,6 +85,7 @@ class _Source:
             watch=self.watch,
             monitor=self.monitor,
             namespace=reference.registry if mirrored else "",
+            tries=TRIES_OF_MIRROR if mirrored else TRIES,
         )
         arch = platform.this()
         digest, manifest = registry.manifest(reference.selector(), arch)

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from launcher.registry.watch import Watch
 
 T = TypeVar("T")
-TRIES: Final = 4  # in a row without a byte of progress
+TRIES: Final = 4  # in a row without progress
+TRIES_OF_MIRROR: Final = 2  # there is someone else to ask
+PROGRESS: Final = 256 * 1024  # bytes; less is what a server that only holds us up lets through
 FIRST_WAIT: Final = 0.5  # seconds
 LONGEST_WAIT: Final = 5.0
 JITTER: Final = 1.0
@@ -24,9 +26,12 @@ LONGEST_RETRY_AFTER: Final = 30.0  # a registry may ask for an hour; nobody wait
 class Patience:
     """Decides whether a failure is worth another try, and after how long."""
 
-    def __init__(self, watch: Watch, monitor: Monitor, progress: Callable[[], int]) -> None:
+    def __init__(
+        self, watch: Watch, monitor: Monitor, tries: int, progress: Callable[[], int]
+    ) -> None:
         self._watch = watch
         self._monitor = monitor
+        self._tries = tries
         self._progress = progress
         self._seen = progress()
         self._failed = 0
@@ -35,10 +40,11 @@ class Patience:
         if not isinstance(error, RegistryError) or not error.transient:
             return False
         seen = self._progress()
-        self._failed = 1 if seen > self._seen else self._failed + 1
+        self._failed = 1 if seen - self._seen >= PROGRESS else self._failed + 1
         self._seen = max(seen, self._seen)
+        self._watch.trouble = error.message
         wait = min(error.retry_after, LONGEST_RETRY_AFTER)
-        if self._failed >= TRIES or wait >= self._watch.remaining():
+        if self._failed >= self._tries or wait >= self._watch.remaining():
             return False
         self._monitor.note(f"{error.message}; trying again")
         return wait or True
@@ -49,6 +55,7 @@ def again(
     *,
     watch: Watch,
     monitor: Monitor,
+    tries: int = TRIES,
     progress: Callable[[], int] = lambda: 0,
 ) -> T:
     """Do `attempt` until it succeeds or `Patience` ends; `progress` counts bytes gained so far."""
@@ -57,7 +64,7 @@ def again(
 
     set_on_retry_hooks(())  # its default logs to stderr, which belongs to the monitor
     for trial in stamina.retry_context(
-        on=Patience(watch, monitor, progress),
+        on=Patience(watch, monitor, tries, progress),
         attempts=None,
         timeout=watch.remaining(),
         wait_initial=FIRST_WAIT,

@@ -39,18 +39,28 @@ SYSTEM_BUNDLES: Final = (
 class RefusedError(Exception):
     """The server wants something that would be unsafe; the text says what, without a URL."""
 
+    def __init__(self, text: str, code: str = "image.registry") -> None:
+        super().__init__(text)
+        self.code = code
+
 
 class Answer:
-    """An HTTP answer whose body has not been read; close it."""
+    """An HTTP answer whose body has not been read; close it.
+
+    `foreign`: a redirect led to another origin, whose wishes are not those of the registry.
+    """
 
     def __init__(
         self,
+        connection: http.client.HTTPConnection,
         response: http.client.HTTPResponse,
         sock: socket.socket,
         watch: Watch,
         read_timeout: float,
     ) -> None:
         self.status = response.status
+        self.foreign = False
+        self._connection = connection
         self._response = response
         self._sock = sock
         self._watch = watch
@@ -96,6 +106,7 @@ class Answer:
     def close(self) -> None:
         self._watch.remove(self._sock)
         self._response.close()
+        self._connection.close()
 
 
 class Transport:
@@ -117,11 +128,11 @@ class Transport:
 
     def get(self, url: str, headers: Mapping[str, str], authorization: str = "") -> Answer:
         """Ask for `url` and follow redirects; the authorization goes to its own origin only."""
-        origin = urlsplit(url)
-        target = origin
+        target = origin = parse_url(url)
         for _ in range(MAX_REDIRECTS + 1):
             secret = authorization if _same_origin(origin, target) else ""
             answer = self._send(target, headers, secret)
+            answer.foreign = not _same_origin(origin, target)
             if answer.status not in REDIRECTS:
                 return answer
             answer.close()
@@ -131,7 +142,7 @@ class Transport:
     def post(self, url: str, form: bytes) -> Answer:
         """Send a form; an answer that redirects is given back as it is."""
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
-        return self._send(urlsplit(url), headers, "", form)
+        return self._send(parse_url(url), headers, "", form)
 
     def _send(
         self, url: SplitResult, headers: Mapping[str, str], secret: str, form: bytes | None = None
@@ -162,7 +173,7 @@ class Transport:
                 raise TimeoutError from None
             raise
         self._watch.relax(sock)
-        return Answer(response, sock, self._watch, self._read_timeout)
+        return Answer(connection, response, sock, self._watch, self._read_timeout)
 
     def _connect(self, url: SplitResult, proxy: Proxy | None) -> http.client.HTTPConnection:
         import http.client
@@ -192,7 +203,12 @@ class Transport:
 
     def _trust(self) -> ssl.SSLContext:
         if self._context is None:
-            self._context = trust(self._ca_file)
+            try:
+                self._context = trust(self._ca_file)
+            except OSError as error:  # ssl.SSLError is one
+                why = "holds no certificate" if error.strerror is None else error.strerror
+                what = f"its ca-file {self._ca_file} cannot be used: {why}"
+                raise RefusedError(what, "image.tls") from None
         return self._context
 
 
@@ -225,16 +241,26 @@ def _same_origin(one: SplitResult, other: SplitResult) -> bool:
     return one.scheme == other.scheme and _host_port(one) == _host_port(other)
 
 
+def parse_url(text: str) -> SplitResult:
+    """Split an http or https URL that a server may have made up; `RefusedError` for others."""
+    try:
+        url = urlsplit(text)
+        url.port  # noqa: B018 - looked at here, where it may be malformed
+    except ValueError:
+        raise RefusedError("it names a place that is no URL") from None
+    if url.scheme not in ("http", "https") or not url.hostname:
+        raise RefusedError("it names a place that is no URL")
+    return url
+
+
 def _redirected(source: SplitResult, location: str) -> SplitResult:
     try:
-        target = urlsplit(urljoin(source.geturl(), location))
-        target.port  # noqa: B018 - looked at here, where it may be malformed
+        joined = urljoin(source.geturl(), location)
     except ValueError:
         raise RefusedError("it redirects to nowhere") from None
-    if target.scheme not in ("http", "https") or not target.hostname:
-        raise RefusedError("it redirects to nowhere")
+    target = parse_url(joined)
     if source.scheme == "https" and target.scheme == "http":
-        raise RefusedError("it redirects from TLS to plain HTTP")
+        raise RefusedError("it redirects from TLS to plain HTTP", "image.tls")
     return target
 
 

@@ -35,6 +35,8 @@ class Watch:
         self._open: dict[socket.socket, float] = {}
         self._cut: set[socket.socket] = set()
         self._stopped = False
+        # What went wrong last: a pull that runs out of time says why it took so long.
+        self.trouble = ""
 
     def remaining(self) -> float:
         """Give the seconds left; `StoppedError` when there are none or the caller is gone."""
@@ -64,6 +66,8 @@ class Watch:
             self.stop()
             thread.join(LEAVE_GRACE)
             raise
+        if errors and isinstance(errors[0], StoppedError):
+            raise TimeoutError  # the worker saw the deadline first
         if errors:
             raise errors[0]
         return results[0]
