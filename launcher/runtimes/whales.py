@@ -176,7 +176,7 @@ class Whales:
         self, what: str, said: str, kind: type[ContainerError | ImageError], code: str
     ) -> Exception:
         lowered = said.lower()
-        line = said.splitlines()[-1] if said else "it gave no reason"
+        line = _complaint(said)
         if any(words in lowered for words in _DOWN_WORDS):
             hint = f"Start it, or choose another with --runtime. ({line})"
             return RuntimeUnavailableError("runtime.down", f"{self.name} does not answer", hint)
@@ -217,5 +217,15 @@ def _run_arguments(plan: Plan, *, engine: str) -> dict[str, Any]:
 
 
 def _volume(mount: Mount) -> tuple[str, str, str]:
+    """Recursive and private is what all three do of themselves; docker refuses to be told so."""
     mode = "ro" if mount.read_only else "rw"
-    return mount.source, mount.target, f"{mode},rbind,{mount.propagation}"
+    if mount.propagation != "rprivate":
+        mode = f"{mode},{mount.propagation}"
+    return mount.source, mount.target, mode
+
+
+def _complaint(said: str) -> str:
+    """The line that says what is wrong: docker ends with advice instead."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    telling = [line for line in lines if "error" in line.lower()]
+    return (telling or lines or ["it gave no reason"])[-1]
