@@ -70,7 +70,9 @@ def _link(place: str, target: str) -> str:
 
 def _is_the_hosts(path: Path, target: Path) -> bool:
     """Whether a directory above was mounted from the host: a link would replace the host's own."""
-    return path.parent.exists() and path.parent.samefile(target.parent)
+    if not path.parent.exists() or not target.parent.exists():
+        return False
+    return path.parent.samefile(target.parent)
 
 
 def _empty(place: str) -> bool:

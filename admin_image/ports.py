@@ -44,10 +44,18 @@ def listening(table: str, port: int) -> list[int]:
 def sockets_of(pid: int | str) -> set[int]:
     """Inodes of a process's open sockets; empty when it is gone or not ours to see."""
     try:
-        links = [link.readlink().as_posix() for link in Path(f"/proc/{pid}/fd").iterdir()]
+        links = list(Path(f"/proc/{pid}/fd").iterdir())
     except OSError:
         return set()
-    return {int(link[8:-1]) for link in links if link.startswith("socket:[")}
+    targets = [_target(link) for link in links]
+    return {int(target[8:-1]) for target in targets if target.startswith("socket:[")}
+
+
+def _target(link: Path) -> str:
+    try:
+        return link.readlink().as_posix()
+    except OSError:
+        return ""  # closed meanwhile
 
 
 def holder(port: int) -> str:

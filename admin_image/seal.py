@@ -53,6 +53,8 @@ def seal(root: str, *, walk: bool = False) -> Sealed:
         root: a mount point.
         walk: as if the kernel had no `mount_setattr`.
     """
+    if not any(mount.point == root for mount in _reachable(root)):
+        raise DoorError("door.seal-failed", f"nothing is mounted at {root}")
     by, detached = "mount_setattr", list[str]()
     if walk or not _seal_by_one_call(root):
         by, detached = "remount", _seal_one_by_one(root)

@@ -107,7 +107,7 @@ def algorithms(wanted: tuple[str, ...], own: tuple[str, ...]) -> str:
     if not names:
         return ",".join(own)
     mark, first = (names[0][0], names[0][1:]) if names[0][0] in "+-^" else ("", names[0])
-    names = (first, *names[1:])
+    names = (_word(first), *names[1:])
     if mark == "-":
         kept = [name for name in own if not any(fnmatch.fnmatch(name, out) for out in names)]
         return _some(kept)
