@@ -48,7 +48,7 @@ class Completed:
 class Agent:
     """One connection to the agent, opened when first used and again after any failure.
 
-    Threads may share it: requests are put one after the other, processes on the host run side by side.
+    Threads may share it: requests go one after the other, processes on the host run side by side.
     """
 
     def __init__(self, path: Path) -> None:
@@ -78,16 +78,16 @@ class Agent:
             FileNotFoundError: there is no such program on the host's PATH.
             PermissionError: the host may not run it, for instance from a noexec mount.
             ExecTimeoutError: it ran past `timeout` and was killed.
+
         """
         deadline = time.monotonic() + timeout
-        request: dict[str, Any] = {"path": argv[0], "arg": list(argv[1:]), "capture-output": True}
-        if input is not None:
-            request["input-data"] = base64.b64encode(input).decode()
-        if env is not None:
-            request["env"] = [f"{name}={value}" for name, value in env.items()]
-        pid = _started(self.call, request)
+        # A process with a short limit must not wait long for an agent that is going down.
+        patience = min(_CALL_TIMEOUT, timeout + 1)
+        pid = self.start(argv, input=input, env=env, timeout=patience)
         pause = _FIRST_POLL
-        while not (state := self.call("guest-exec-status", {"pid": pid}))["exited"]:
+        while not (state := self.call("guest-exec-status", {"pid": pid}, timeout=patience))[
+            "exited"
+        ]:
             if time.monotonic() > deadline:
                 self._kill(pid)
                 message = f"{argv[0]} did not end within {timeout:g} s on the host"
@@ -98,6 +98,30 @@ class Agent:
             raise AgentError(f"{argv[0]} wrote more than the agent passes on (16 MiB)")
         status = -state["signal"] if "signal" in state else state["exitcode"]
         return Completed(status, _decoded(state, "out-data"), _decoded(state, "err-data"))
+
+    def start(
+        self,
+        argv: Sequence[str],
+        *,
+        input: bytes | None = None,  # noqa: A002 - as `subprocess` calls it
+        env: Mapping[str, str] | None = None,
+        timeout: float = _CALL_TIMEOUT,
+    ) -> int:
+        """Start a process on the host and leave it alone; returns its pid there."""
+        request: dict[str, Any] = {"path": argv[0], "arg": list(argv[1:]), "capture-output": True}
+        if input is not None:
+            request["input-data"] = base64.b64encode(input).decode()
+        if env is not None:
+            request["env"] = [f"{name}={value}" for name, value in env.items()]
+        try:
+            return int(self.call("guest-exec", request, timeout=timeout)["pid"])
+        except AgentError as error:
+            words = str(error)
+            if "No such file or directory" in words:
+                raise FileNotFoundError(words) from error
+            if "Permission denied" in words:
+                raise PermissionError(words) from error
+            raise
 
     def call(
         self,
@@ -126,7 +150,7 @@ class Agent:
 
     def _kill(self, pid: int) -> None:
         with contextlib.suppress(AgentError, AgentSilentError):
-            self.call("guest-exec", {"path": "/usr/bin/kill", "arg": ["-KILL", str(pid)]})
+            self.start(["kill", "-KILL", str(pid)])
             # Asking once more lets the agent forget the process.
             self.call("guest-exec-status", {"pid": pid})
 
@@ -176,19 +200,6 @@ class Agent:
         assert self._connection is not None
         self._connection.settimeout(max(deadline - time.monotonic(), 0.001))
         return self._connection
-
-
-def _started(call: Any, request: Mapping[str, Any]) -> int:
-    """Start a process and return its pid, with the agent's words turned into the usual exceptions."""
-    try:
-        return int(call("guest-exec", request)["pid"])
-    except AgentError as error:
-        words = str(error)
-        if "No such file or directory" in words:
-            raise FileNotFoundError(words) from error
-        if "Permission denied" in words:
-            raise PermissionError(words) from error
-        raise
 
 
 def _decoded(state: Mapping[str, Any], key: str) -> bytes:

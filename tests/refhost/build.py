@@ -86,8 +86,9 @@ def _build(target: Path) -> None:
 def _unpacked(kernel: bytes) -> bytes:
     """Return the ELF image inside a bzImage.
 
-    QEMU starts it directly (PVH), which saves the emulated processor some seconds of xz. The offsets are
-    those of the boot protocol, Documentation/x86/boot.rst: setup_sects, payload_offset, payload_length.
+    QEMU starts it directly (PVH), which saves the emulated processor some seconds of xz. The
+    offsets are those of the boot protocol, Documentation/x86/boot.rst: setup_sects,
+    payload_offset, payload_length.
     """
     setup_sectors = kernel[0x1F1]
     offset, length = struct.unpack_from("<II", kernel, 0x248)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The initrd of the reference host: busybox, our own `init`, and the modules that reach the disks."""
+"""The initrd of the reference host: busybox, our own `init`, the modules that reach the disks."""
 
 from __future__ import annotations
 

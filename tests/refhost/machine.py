@@ -13,9 +13,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from tests.refhost.agent import Agent, AgentSilentError, Completed
+from tests.refhost.agent import Agent, AgentError, AgentSilentError, Completed
 from tests.refhost.build import build
-from tests.refhost.parcel import pack_parcel
+from tests.refhost.parcel import PARCEL, pack_parcel
 from tests.refhost.qemu import Hardware, argv
 from tests.refhost.qmp import Monitor
 
@@ -47,6 +47,7 @@ class Machine:
         cmdline: further words for the kernel, such as "systemd.unified_cgroup_hierarchy=0".
         qemu_args: further arguments for QEMU.
         started: whether entering the context boots the host and waits until it is up.
+
     """
 
     def __init__(
@@ -76,6 +77,8 @@ class Machine:
         self._process: subprocess.Popen[bytes] | None = None
         self._started = started
         self._waiting = dict(files or {})
+        # Where in the console this boot begins: an earlier one may have ended badly.
+        self._booted_at = 0
         _make_disk(self._hardware.disk("var"), "-b", f"{self._images.var}", "-F", "raw")
         for name, size in zip(self._hardware.disks, disks, strict=True):
             _make_disk(self._hardware.disk(name), size=size)
@@ -104,12 +107,14 @@ class Machine:
         """Switch the host on; returns at once. `copy_in` since the last boot is done on the way."""
         if self.running:
             raise MachineError("the host is running already")
-        if self._waiting:
-            pack_parcel(self._waiting, self._hardware.parcel)
-        command = argv(self._hardware, self._images, parcel=bool(self._waiting))
+        parcel = self._hardware.directory / "parcel.img" if self._waiting else None
+        if parcel:
+            pack_parcel(self._waiting, parcel)
+        command = argv(self._hardware, self._images, parcel=parcel)
         self._waiting.clear()
+        self._booted_at = len(self.console)
         with (self._hardware.directory / "qemu.log").open("ab") as log:
-            # Ends with the thread that started it, so that a killed test run leaves no machine behind.
+            # Ends with the thread that started it: a killed test run leaves no machine behind.
             self._process = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "KILL", *command],
                 stdin=subprocess.DEVNULL,
@@ -133,7 +138,7 @@ class Machine:
                 return
 
     def wait_until_up(self, timeout: float = UP_TIMEOUT) -> str:
-        """Wait until the boot has ended; returns systemd's word, such as "running" or "degraded"."""
+        """Wait until the boot has ended; returns systemd's word: "running", "degraded" ..."""
         deadline = time.monotonic() + timeout
         self.wait_for_agent(timeout)
         while time.monotonic() < deadline:
@@ -161,9 +166,11 @@ class Machine:
         """Let the host reboot in order and wait until it is up, as `wait_until_up` does."""
         deadline = time.monotonic() + timeout
         before = self.boot_id()
-        self.exec(["systemctl", "--no-block", "reboot"])
+        # Not waited for: the agent goes down with the host and might never answer.
+        self._agent.start(["systemctl", "reboot"])
         while True:
-            with contextlib.suppress(AgentSilentError):
+            # An agent that has just begun knows nothing of what its predecessor was asked.
+            with contextlib.suppress(AgentSilentError, AgentError):
                 self._agent.ping(timeout=2)
                 if self.boot_id() != before:
                     return self.wait_until_up(deadline - time.monotonic())
@@ -182,7 +189,7 @@ class Machine:
         env: Mapping[str, str] | None = None,
         timeout: float = 60.0,
     ) -> Completed:
-        """Run a command on the host, see `Agent.exec`. It returns when its outputs are closed too."""
+        """Run a command on the host, see `Agent.exec`; returns when its outputs are closed too."""
         try:
             return self._agent.exec(argv, input=input, env=env, timeout=timeout)
         except AgentSilentError:
@@ -214,24 +221,33 @@ class Machine:
                 raise ValueError(f"{place} would be lost: it lies in memory that the boot provides")
             self._waiting[place] = local
             return
-        steps = pack_parcel({place: local}, self._hardware.parcel)
-        disk = "/dev/disk/by-id/virtio-parcel"
+        # The name "parcel" is that of the disk which the initrd unpacks.
+        image = self._hardware.directory / "brought.img"
+        steps = pack_parcel({place: local}, image)
         with Monitor(self._hardware.monitor) as monitor:
-            monitor.plug_disk("parcel", self._hardware.parcel)
+            monitor.plug_disk("brought", image)
             try:
-                self.run(["udevadm", "settle"])
-                self.run(["mkdir", "-p", "/run/parcel"])
-                self.run(["mount", "-t", "squashfs", "-o", "ro", disk, "/run/parcel"])
+                self._mount_brought()
                 try:
                     for step in steps:
                         self.run(step, timeout=300)
                 finally:
-                    self.run(["umount", "/run/parcel"])
+                    self.run(["umount", PARCEL])
             finally:
-                monitor.unplug_disk("parcel")
+                monitor.unplug_disk("brought")
+
+    def _mount_brought(self) -> None:
+        self.run(["mkdir", "-p", PARCEL])
+        disk = "/dev/disk/by-id/virtio-brought"
+        deadline = time.monotonic() + 30
+        # The disk was only just plugged: the kernel and udev see it in their own time.
+        while self.exec(["test", "-b", disk]).status and time.monotonic() < deadline:
+            time.sleep(0.1)
+        self.run(["mount", "-t", "squashfs", "-o", "ro", disk, PARCEL])
 
     def boot_id(self) -> str:
-        return self.read("/proc/sys/kernel/random/boot_id").decode().strip()
+        path = "/proc/sys/kernel/random/boot_id"
+        return self.exec(["cat", path], timeout=5).stdout.decode().strip()
 
     # Seen from outside
 
@@ -258,7 +274,7 @@ class Machine:
         if not self.running:
             raise self._error("the host is switched off")
         for sign in _DEAD:
-            if sign in self.console:
+            if sign in self.console[self._booted_at :]:
                 raise self._error("the host has died")
 
     def _error(self, message: str) -> MachineError:

@@ -10,28 +10,29 @@ import os
 import shutil
 import subprocess
 import tempfile
+import uuid
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# In the image: tab-separated number, kind and place of each item.
-LIST = "list"
+# Where the host mounts it.
+PARCEL = "/run/parcel"
 
 
 def pack_parcel(files: Mapping[str, Path], image: Path) -> list[list[str]]:
     """Pack each local file or tree for its absolute path on the host.
 
     Owner becomes root; modes and links stay. Returns the argv that put the items into place when
-    the image is mounted at `/run/parcel`.
+    the image is mounted at `PARCEL`.
     """
     steps: list[list[str]] = []
     listed: list[str] = []
     with tempfile.TemporaryDirectory(prefix="parcel-") as scratch:
         for number, (place, source) in enumerate(files.items()):
             _check(place)
-            item, inside = Path(scratch, str(number)), f"/run/parcel/{number}"
+            item, inside = Path(scratch, str(number)), f"{PARCEL}/{number}"
             if source.is_dir():
                 shutil.copytree(source, item, symlinks=True)
                 listed.append(f"{number}\ttree\t{place}\n")
@@ -41,7 +42,10 @@ def pack_parcel(files: Mapping[str, Path], image: Path) -> list[list[str]]:
                 listed.append(f"{number}\tfile\t{place}\n")
                 parent = os.fspath(PurePosixPath(place).parent)
                 steps += [["mkdir", "-p", parent], ["cp", "-a", inside, place]]
-        Path(scratch, LIST).write_text("".join(listed))
+        # For the initrd: number, kind and place of each item; and a name, so that it unpacks a
+        # parcel once although the disk stays plugged over reboots.
+        Path(scratch, "list").write_text("".join(listed))
+        Path(scratch, "id").write_text(f"{uuid.uuid4()}\n")
         image.unlink(missing_ok=True)
         # Without compression: it is read once, by an emulated processor.
         argv = ["mksquashfs", scratch, os.fspath(image), "-all-root", "-no-progress", "-quiet"]

@@ -17,7 +17,7 @@ UPLINK_MAC = "52:54:00:68:77:01"
 _CMDLINE = (
     *("console=ttyS0", "net.ifnames=0", "loglevel=4", "systemd.show_status=yes"),
     # Costly under emulation, and of no use to a test.
-    *("mitigations=off", "nokaslr", "apparmor=0", "selinux=0", "audit=0"),
+    *("mitigations=off", "nokaslr", "lsm=yama", "audit=0"),
 )
 
 
@@ -45,19 +45,15 @@ class Hardware:
     def monitor(self) -> Path:
         return self.directory / "monitor.sock"
 
-    @property
-    def parcel(self) -> Path:
-        return self.directory / "parcel.img"
-
     def disk(self, name: str) -> Path:
         return self.directory / f"{name}.qcow2"
 
 
-def argv(hardware: Hardware, images: Images, *, parcel: bool) -> list[str]:
+def argv(hardware: Hardware, images: Images, *, parcel: Path | None) -> list[str]:
     """Render the machine. Never /dev/kvm: its guests may hang where the tests run."""
     command = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none"]
     command += ["-machine", "pc,usb=off", "-accel", "tcg,thread=multi,tb-size=256"]
-    # A small model, as every feature of "max" has to be emulated; what is added serves SSH's ciphers.
+    # A small model, as every feature of "max" has to be emulated; Westmere brings AES for SSH.
     command += ["-cpu", "Westmere,+rdrand", "-smp", str(hardware.cpus), "-m", str(hardware.memory)]
     command += ["-kernel", f"{images.kernel}", "-initrd", f"{images.initrd}"]
     command += ["-append", " ".join([*_CMDLINE, *hardware.cmdline])]
@@ -66,8 +62,10 @@ def argv(hardware: Hardware, images: Images, *, parcel: bool) -> list[str]:
     for name in hardware.disks:
         command += _drive(name, f"{hardware.disk(name)}", "qcow2")
     if parcel:
-        command += _drive("parcel", f"{hardware.parcel}", "raw", read_only=True)
-    ports = "".join(f",hostfwd=tcp:127.0.0.1:{outer}-:{inner}" for inner, outer in hardware.forwards.items())
+        command += _drive("parcel", f"{parcel}", "raw", read_only=True)
+    ports = "".join(
+        f",hostfwd=tcp:127.0.0.1:{outer}-:{inner}" for inner, outer in hardware.forwards.items()
+    )
     command += ["-netdev", f"user,id=uplink{ports}"]
     command += ["-device", f"virtio-net-pci,netdev=uplink,mac={UPLINK_MAC},romfile="]
     command += ["-device", "virtio-rng-pci", "-device", "virtio-serial-pci"]
@@ -85,6 +83,6 @@ def _drive(name: str, file: str, kind: str, *, read_only: bool = False) -> list[
     if read_only:
         drive += ",readonly=on"
     else:
-        # What the host has synced must survive the power cut of QEMU, not that of the machine below.
+        # What the host has synced must survive the end of QEMU, not that of the machine below it.
         drive += ",cache=writeback,discard=unmap"
     return ["-drive", drive, "-device", f"virtio-blk-pci,drive={name},serial={name}"]

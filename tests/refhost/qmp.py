@@ -39,7 +39,7 @@ class Monitor:
         self._socket.close()
 
     def execute(self, command: str, **arguments: Any) -> Any:
-        """Run a command, whose argument names are written with `_` for `-`, and return its answer."""
+        """Run a command and return its answer; names of arguments have `_` for `-`."""
         named = {name.replace("_", "-"): value for name, value in arguments.items()}
         self._socket.sendall(json.dumps({"execute": command, "arguments": named}).encode())
         while line := self._lines.readline():
@@ -60,7 +60,9 @@ class Monitor:
         """Plug a read-only disk; in the host it is /dev/disk/by-id/virtio-NAME."""
         file = {"driver": "file", "filename": os.fspath(image)}
         self.execute("blockdev-add", driver="raw", node_name=name, read_only=True, file=file)
-        self.execute("device_add", driver="virtio-blk-pci", id=f"dev-{name}", drive=name, serial=name)
+        self.execute(
+            "device_add", driver="virtio-blk-pci", id=f"dev-{name}", drive=name, serial=name
+        )
 
     def unplug_disk(self, name: str) -> None:
         self.execute("device_del", id=f"dev-{name}")

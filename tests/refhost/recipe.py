@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the reference host is made of: plain data, and the name under which a build of it is kept."""
+"""What the reference host is made of: plain data, and the name of a build of it."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ SOURCE = "deb http://deb.debian.org/debian bullseye main"
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 PACKAGES = (
     "systemd",
+    "systemd-sysv",
     "udev",
     "dbus",
     "coreutils",
@@ -66,6 +67,8 @@ TREES_REMOVED = (
     *("usr/lib/apt", "usr/lib/dpkg", "usr/lib32", "usr/libx32", "usr/include", "usr/games"),
     # Made when packages are configured; ours are never configured, udev then reads its text files.
     *("usr/lib/udev/hwdb.d", "usr/lib/systemd/catalog"),
+    # These speak of directories and programs that are not there.
+    *("usr/lib/tmpfiles.d/home.conf", "usr/lib/udev/rules.d/85-hwclock.rules"),
     *("boot", "home", "root", "opt", "mnt", "media", "srv", "usr/local", "var", "tmp"),
 )
 # What Debian's systemd starts at boot and this host does without, for the sake of a fast boot.
@@ -101,7 +104,12 @@ MODULE_TREES = (
     "drivers/virtio",
     *("drivers/block/virtio_blk.ko", "drivers/block/loop.ko", "drivers/block/null_blk"),
     *("drivers/net/virtio_net.ko", "drivers/net/net_failover.ko", "net/core/failover.ko"),
-    *("drivers/net/veth.ko", "drivers/net/tun.ko", "drivers/net/dummy.ko", "drivers/net/macvlan.ko"),
+    *(
+        "drivers/net/veth.ko",
+        "drivers/net/tun.ko",
+        "drivers/net/dummy.ko",
+        "drivers/net/macvlan.ko",
+    ),
     *("drivers/net/ipvlan", "drivers/net/vxlan.ko", "drivers/char/virtio_console.ko"),
     *("drivers/char/hw_random", "drivers/cdrom", "drivers/scsi/sr_mod.ko", "drivers/md"),
 )
@@ -124,10 +132,29 @@ DISK_SIZE = "8G"
 
 USERS = {"root": 0, "daemon": 1, "messagebus": 101, "systemd-network": 102, "nobody": 65534}
 GROUPS = {
-    **{"root": 0, "daemon": 1, "adm": 4, "tty": 5, "disk": 6, "lp": 7, "kmem": 15, "dialout": 20},
-    **{"cdrom": 24, "floppy": 25, "tape": 26, "audio": 29, "video": 44, "users": 100},
-    **{"messagebus": 101, "systemd-network": 102, "input": 104, "kvm": 105, "render": 106},
-    **{"sgx": 107, "systemd-journal": 108, "nogroup": 65534},
+    "root": 0,
+    "daemon": 1,
+    "adm": 4,
+    "tty": 5,
+    "disk": 6,
+    "lp": 7,
+    "kmem": 15,
+    "dialout": 20,
+    "cdrom": 24,
+    "floppy": 25,
+    "tape": 26,
+    "audio": 29,
+    "utmp": 43,
+    "video": 44,
+    "users": 100,
+    "messagebus": 101,
+    "systemd-network": 102,
+    "input": 104,
+    "kvm": 105,
+    "render": 106,
+    "sgx": 107,
+    "systemd-journal": 108,
+    "nogroup": 65534,
 }
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The root tree of the reference host: Debian's packages unpacked, never configured, then thinned out."""
+"""The root tree of the reference host: Debian's packages unpacked, unconfigured, thinned out."""
 
 from __future__ import annotations
 
@@ -16,11 +16,22 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _ELSEWHERE = ("dev", "proc", "sys", "run", "tmp", "var")
-_VAR_DIRECTORIES = ("cache", "home", "lib", "log/journal", "mnt", "opt", "roothome", "spool", "tmp", "usrlocal")
+_VAR_DIRECTORIES = (
+    "cache",
+    "home",
+    "lib",
+    "log/journal",
+    "mnt",
+    "opt",
+    "roothome",
+    "spool",
+    "tmp",
+    "usrlocal",
+)
 
 
 def extract(root: Path) -> None:
-    """Unpack the packages. Their maintainer scripts never run, so nothing needs a shell from the start."""
+    """Unpack the packages. Their maintainer scripts never run, so nothing here needs a shell."""
     argv = ["mmdebstrap", "--quiet", "--mode=root", "--variant=extract", "--format=directory"]
     argv += [f"--keyring={recipe.KEYRING}", "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr"]
     argv += ['--aptopt=Apt::Install-Recommends "false"', '--aptopt=Acquire::Languages "none"']
@@ -30,12 +41,12 @@ def extract(root: Path) -> None:
 
 
 def index_modules(root: Path, kernel: str) -> None:
-    """Write the tables of the modules, by the host's own depmod: the build machine may have none."""
+    """Write the modules' tables, by the host's own depmod: the build machine may have none."""
     subprocess.run(["chroot", os.fspath(root), "/usr/sbin/depmod", kernel], check=True)
 
 
 def furnish(root: Path, kernel: str) -> None:
-    """Turn the unpacked packages into the host: remove what it must not have, add what is its own."""
+    """Turn the packages into the host: remove what it must not have, add what is its own."""
     _keep_modules(root, kernel)
     _keep_etc(root)
     _remove_programs(root)
@@ -109,13 +120,7 @@ def _write_etc(root: Path) -> None:
     (etc / "fstab").write_text("")
     # Replaced in the overlay at the first boot, by the initrd.
     (etc / "machine-id").write_text("")
-    home = {"root": "/root"}
-    (etc / "passwd").write_text(
-        "".join(
-            f"{name}:x:{uid}:{recipe.GROUPS.get(name, uid)}::{home.get(name, '/')}:/usr/sbin/nologin\n"
-            for name, uid in recipe.USERS.items()
-        )
-    )
+    (etc / "passwd").write_text("".join(_account(*user) for user in recipe.USERS.items()))
     (etc / "shadow").write_text("".join(f"{name}:*:19000::::::\n" for name in recipe.USERS))
     (etc / "shadow").chmod(0o600)
     (etc / "group").write_text("".join(f"{name}:x:{gid}:\n" for name, gid in recipe.GROUPS.items()))
@@ -123,6 +128,11 @@ def _write_etc(root: Path) -> None:
     (etc / "ssl/certs").mkdir(parents=True, exist_ok=True)
     bundle = "".join(path.read_text() for path in authorities)
     (etc / "ssl/certs/ca-certificates.crt").write_text(bundle)
+
+
+def _account(name: str, uid: int) -> str:
+    home = "/root" if name == "root" else "/"
+    return f"{name}:x:{uid}:{recipe.GROUPS.get(name, uid)}::{home}:/usr/sbin/nologin\n"
 
 
 def _set_wants(root: Path) -> None:
@@ -149,8 +159,10 @@ def _remove_dangling(root: Path) -> None:
             if not path.is_symlink() or path == root / "usr/local":
                 continue
             target = path.readlink()
-            inside = root / target.relative_to("/") if target.is_absolute() else path.parent / target
-            if not inside.exists() and not inside.is_symlink() and target.parts[:2] not in {("/", "dev")}:
+            inside = (
+                root / target.relative_to("/") if target.is_absolute() else path.parent / target
+            )
+            if not inside.exists() and not inside.is_symlink() and target.parts[:2] != ("/", "dev"):
                 path.unlink()
                 removed = True
 
