@@ -5,7 +5,11 @@ from __future__ import annotations
 
 import sys
 
-from admin_image.supervisor import main
+from admin_image import log
 
 if __name__ == "__main__":
+    log.redirect()  # first of all: also what fails below has to be read somewhere
+
+    from admin_image.supervisor import main
+
     sys.exit(main())

@@ -21,6 +21,7 @@ HOST = "/host"
 RUN = "/run/hatchway/admin"
 STATE = "/var/lib/hatchway/admin"
 LOG = "/var/log/hatchway"
+LOG_FILE = f"{LOG}/admin.log"
 # Where people who come from other systems look for the host.
 HOST_ALIASES = ("/.lifsea/rootfs", "/.bottlerocket/rootfs", "/media/root", "/run/host")
 

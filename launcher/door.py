@@ -27,7 +27,7 @@ RUN: Final = Path("/run/hatchway")
 STATE: Final = Path("/var/lib/hatchway")
 RECORD: Final = RUN / "admin.json"
 LOCK: Final = RUN / "admin.lock"
-LOG: Final = Path(spec.LOG) / "admin.log"
+LOG: Final = Path(spec.LOG_FILE)
 POLL: Final = 0.05
 FOLLOW_POLL: Final = 0.2
 

@@ -80,6 +80,8 @@ CODES: Final[dict[str, str]] = {
     "door.account": "The login account could not be made.",
     "door.sshd-config": "sshd refuses its configuration.",
     "door.spec": "The container could not read what the launcher wrote for it.",
+    "door.sshd-died": "sshd ended by itself, or did not listen.",
+    "door.internal": "A defect of the admin image itself.",
     "door.interrupted": "An earlier start was cut off.",
     "internal": "A defect of Hatchway itself.",
 }
