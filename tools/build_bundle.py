@@ -1,0 +1,203 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Build `hatchway` as a program that needs nothing of its host but a kernel.
+
+    .venv/bin/python tools/build_bundle.py [--force]
+
+PyInstaller collects Python and the libraries (tools/bundle/hatchway.spec says which). Then glibc
+and its loader move in: the executable names that loader by its absolute path, so the directory
+dist/hatchway works at /opt/hatchway and nowhere else. Nothing is done when the inputs are those of
+the bundle that is already there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import hashlib
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import time
+import tomllib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+WORK: Final = ROOT / ".cache" / "bundle"
+STAMP: Final = WORK / "inputs"
+BUNDLE: Final = ROOT / "dist" / "hatchway"
+LIBRARIES: Final = BUNDLE / "_internal"
+# The loader's path stands in the executable, so where the bundle is installed is decided here.
+PREFIX: Final = "/opt/hatchway"
+# The parts of glibc: those that older programs link on their own are stubs since 2.34.
+GLIBC: Final = (
+    "libc.so.6", "libm.so.6", "libdl.so.2", "libpthread.so.0", "librt.so.1", "libresolv.so.2",
+    "libutil.so.1", "libnss_files.so.2", "libnss_dns.so.2",
+)  # fmt: skip
+MEBIBYTE: Final = 1 << 20
+
+
+class BuildError(Exception):
+    """A sentence for whoever runs the build."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description="Build the self-contained program.")
+    parser.add_argument("--force", action="store_true", help="build although nothing has changed")
+    try:
+        build(force=parser.parse_args(arguments).force)
+    except (BuildError, subprocess.CalledProcessError, OSError) as error:
+        print(f"build_bundle: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def build(*, force: bool) -> None:
+    stamp = inputs()
+    if not force and archive().exists() and STAMP.exists() and STAMP.read_text() == stamp:
+        print(f"{archive().relative_to(ROOT)}: nothing has changed, it stays")
+        return
+    start = time.monotonic()
+    STAMP.unlink(missing_ok=True)
+    freeze()
+    loader = add_glibc()
+    seal_loader(loader)
+    use_loader(loader)
+    check_libraries(loader)
+    pack()
+    STAMP.write_text(stamp)
+    report(time.monotonic() - start)
+
+
+def inputs() -> str:
+    """Digest of everything that the build reads, this file among it."""
+    digest = hashlib.sha256(f"{sys.version} {platform.libc_ver()} {platform.machine()}".encode())
+    for path in sources():
+        digest.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes() + b"\0")
+    return digest.hexdigest() + "\n"
+
+
+def sources() -> list[Path]:
+    own = [Path(__file__), *(ROOT / "tools" / "bundle").iterdir()]
+    lone = [ROOT / "uv.lock", ROOT / "pyproject.toml", ROOT / "admin_image" / "spec.py"]
+    return sorted(path for path in [*own, *lone, *ROOT.glob("launcher/**/*.py")] if path.is_file())
+
+
+def freeze() -> None:
+    """Let PyInstaller fill the directory, with the same bytes from the same sources."""
+    for program in ("strip", "objcopy"):
+        if not shutil.which(program):
+            raise BuildError(f"{program} is missing: apt-get install binutils")
+    WORK.mkdir(parents=True, exist_ok=True)
+    tool(
+        "pyinstaller", "--noconfirm", "--clean", "--log-level=WARN",
+        f"--distpath={BUNDLE.parent}", f"--workpath={WORK / 'work'}",
+        os.fspath(ROOT / "tools" / "bundle" / "hatchway.spec"),
+    )  # fmt: skip
+
+
+def add_glibc() -> Path:
+    """Copy this machine's glibc into the bundle, and give its loader there."""
+    home = glibc_home()
+    interpreter = Path(tool("patchelf", "--print-interpreter", os.fspath(BUNDLE / "hatchway")))
+    for source in [interpreter, *(home / name for name in GLIBC if (home / name).exists())]:
+        shutil.copy(source.resolve(), LIBRARIES / source.name)
+    return LIBRARIES / interpreter.name
+
+
+def glibc_home() -> Path:
+    """Where the C library lies that runs this script."""
+    maps = Path("/proc/self/maps").read_text()
+    found = re.search(r"(/\S+)/libc[.-]\S*so", maps)
+    if not found:
+        raise BuildError("this Python does not run on glibc")
+    return Path(found[1])
+
+
+def seal_loader(loader: Path) -> None:
+    """Make the loader forget where a host keeps libraries, so that it can load none of them.
+
+    It would look there for what is not in the bundle, such as a name service module that
+    nsswitch.conf names, and for ld.so.preload: files for another libc. The names are compiled in.
+    """
+    image = loader.read_bytes()
+    for pattern in (rb"/etc(?=/ld\.so\.(?:cache|preload)\0)", rb"/lib(?=(?:/|64/|/[\w-]+/)\0)"):
+        image, count = re.subn(pattern, b"/nil", image)
+        if not count:
+            raise BuildError(f"{loader.name} does not look in the usual places")
+    loader.write_bytes(image)
+
+
+def use_loader(loader: Path) -> None:
+    """Run the program by the bundle's loader, with the bundle's libraries before any others."""
+    tool(
+        "patchelf", "--set-interpreter", f"{PREFIX}/{loader.relative_to(BUNDLE)}",
+        # An rpath, not a runpath: it outranks the caller's LD_LIBRARY_PATH and holds for dlopen.
+        "--force-rpath", "--set-rpath", "$ORIGIN/_internal", os.fspath(BUNDLE / "hatchway"),
+    )  # fmt: skip
+
+
+def check_libraries(loader: Path) -> None:
+    """Refuse a bundle that would need a library of its host."""
+    present = {path.name for path in LIBRARIES.iterdir()}
+    for binary in binaries():
+        if missing := set(tool("patchelf", "--print-needed", os.fspath(binary)).split()) - present:
+            raise BuildError(f"{binary.name} needs {', '.join(sorted(missing))}")
+
+
+def binaries() -> Iterator[Path]:
+    for path in sorted(BUNDLE.rglob("*")):
+        if path.is_file() and path.read_bytes()[:4] == b"\x7fELF":
+            yield path
+
+
+def pack() -> None:
+    """Write the archive, the same bytes for the same files."""
+    with (
+        gzip.GzipFile(archive(), "wb", mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w") as tar,
+    ):
+        for path in [BUNDLE, *sorted(BUNDLE.rglob("*"))]:
+            member = tar.gettarinfo(path, os.fspath(path.relative_to(BUNDLE.parent)))
+            member.uid = member.gid = member.mtime = 0
+            member.uname = member.gname = "root"
+            member.mode = 0o755 if member.isdir() or path.name == "hatchway" else 0o644
+            with path.open("rb") if member.isfile() else open(os.devnull, "rb") as content:
+                tar.addfile(member, content)
+
+
+def archive() -> Path:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    return BUNDLE.parent / f"hatchway-{project['version']}-{platform.machine()}.tar.gz"
+
+
+def report(seconds: float) -> None:
+    files = [path for path in BUNDLE.rglob("*") if path.is_file()]
+    unpacked, compressed = sum(path.stat().st_size for path in files), archive().stat().st_size
+    print(f"{archive().relative_to(ROOT)} in {seconds:.0f} s")
+    print(f"  {unpacked / MEBIBYTE:.1f} MiB unpacked, {compressed / MEBIBYTE:.1f} MiB compressed")
+    for path in sorted(files, key=lambda path: -path.stat().st_size)[:10]:
+        print(f"  {path.stat().st_size / MEBIBYTE:7.1f} MiB  {path.relative_to(BUNDLE)}")
+
+
+def tool(name: str, *arguments: str) -> str:
+    """Run a program of this environment; what it printed."""
+    program = Path(sys.executable).with_name(name)
+    if not program.exists():
+        raise BuildError(f"{name} is missing: uv sync --group bundle")
+    # Hash order and the time of day would end up in what PyInstaller writes.
+    environment = {**os.environ, "PYTHONHASHSEED": "1", "SOURCE_DATE_EPOCH": "0"}
+    done = subprocess.run(
+        (program, *arguments), check=True, text=True, env=environment, stdout=subprocess.PIPE
+    )
+    return done.stdout.strip()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
