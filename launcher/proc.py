@@ -104,7 +104,7 @@ def owner(inode: str) -> Process | None:
 def holders(inodes: set[str]) -> Iterator[tuple[Process, str]]:
     """Each process that holds one of these sockets, with the socket's inode."""
     wanted = {f"socket:[{inode}]": inode for inode in inodes}
-    for entry in os.scandir("/proc"):
+    for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
             continue
         for link in _descriptors(int(entry.name)):

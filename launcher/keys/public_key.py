@@ -12,6 +12,7 @@ from typing import Final
 from admin_image import spec
 
 MIN_RSA_BITS: Final = 2048
+NO_KEY: Final = "this is no public key: expected TYPE BASE64 [COMMENT]"
 MAX_LINE: Final = 16_384  # sshd's own limit is of this order; a longer line is no key
 
 # Key types that current sshd accepts. For each, what its blob must hold besides its name.
@@ -59,7 +60,7 @@ def parse(line: str) -> PublicKey:
     options, rest = _split_options(line)
     words = rest.split(None, 2)
     if len(words) < 2:
-        raise BadKeyError("the key itself is missing after its type")
+        raise BadKeyError(NO_KEY if options else "the key itself is missing after its type")
     kind, blob = words[0], words[1]
     comment = words[2] if len(words) > 2 else ""
     _check_blob(kind, blob)
@@ -93,7 +94,7 @@ def _split_options(line: str) -> tuple[str, str]:
         if character.isspace() and not quoted:
             return _checked_options(line[:index]), line[index:].strip()
         escaped = character == "\\" and not escaped
-    raise BadKeyError("this is no public key: expected TYPE BASE64 [COMMENT]")
+    raise BadKeyError(NO_KEY)
 
 
 def _checked_options(options: str) -> str:
@@ -101,7 +102,7 @@ def _checked_options(options: str) -> str:
     while position < len(options):
         match = _OPTIONS.match(options, position)
         if match is None:
-            raise BadKeyError("this is no public key: expected TYPE BASE64 [COMMENT]")
+            raise BadKeyError(NO_KEY)
         position = match.end()
     return options
 

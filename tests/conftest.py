@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What tests of several kinds share."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def admin_archive() -> Path:
+    """The admin image as an archive, built when what it is made of has changed."""
+    subprocess.run((sys.executable, str(ROOT / "tools" / "build_image.py")), check=True)
+    return ROOT / ".cache" / "images" / "hatchway-admin.tar"
+
+
+@pytest.fixture(scope="session")
+def ssh_key(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A private key; its public half is beside it."""
+    key = tmp_path_factory.mktemp("ssh") / "key"
+    argv = ("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "sre@laptop", "-f", str(key))
+    subprocess.run(argv, check=True)
+    return key

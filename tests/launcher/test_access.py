@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from launcher.errors import SettingsError
+from launcher.keys.access import Access, Request, collect
+
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJZCxlISn3F+WI/oYkaQ7JvbGFlDcBmrCWlGetJgB/QK me"
+
+
+def from_stdin(text: str, **more: object) -> Access:
+    request = Request(key_files=("-",), **more)  # type: ignore[arg-type]
+    return collect(request, lambda: text.encode())
+
+
+def refusal(text: str, **more: object) -> SettingsError:
+    with pytest.raises(SettingsError) as caught:
+        from_stdin(text, **more)
+    return caught.value
+
+
+def test_keys_come_from_standard_input_with_blank_lines_and_comments() -> None:
+    access = from_stdin(f"# mine\n\n{KEY}\r\n")
+    assert [key.comment for key in access.keys] == ["me"]
+    assert access.user == "admin"
+
+
+def test_a_bad_key_is_named_by_line_and_reason_while_a_good_one_opens_the_door() -> None:
+    access = from_stdin(f"{KEY}\nssh-ed25519 rubbish\n")
+    assert [str(finding) for finding in access.warnings] == [
+        "standard input:2: the key is not valid base64: was it cut or wrapped?"
+    ]
+    assert len(access.keys) == 1
+
+
+@pytest.mark.parametrize("text", ["", "\n# nothing\n", "rubbish"])
+def test_no_usable_key_is_an_error(text: str) -> None:
+    assert refusal(text).code == "keys.none"
+
+
+def test_a_private_key_is_refused_and_not_repeated() -> None:
+    secret = "b3BlbnNzaC1rZXktdjEAAAAA"
+    error = refusal(f"{KEY}\n-----BEGIN OPENSSH PRIVATE KEY-----\n{secret}\n")
+    assert error.code == "keys.private"
+    assert secret not in str(error.as_json())
+
+
+def test_the_same_key_twice_is_one_key() -> None:
+    assert len(from_stdin(f"{KEY}\n{KEY} again\n").keys) == 1
+
+
+def test_standard_input_cannot_be_two_files() -> None:
+    with pytest.raises(SettingsError, match="given twice"):
+        collect(Request(key_files=("-", "-")), KEY.encode)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    missing = str(tmp_path / "none.pub")
+    with pytest.raises(SettingsError, match=r"none\.pub: No such file"):
+        collect(Request(key_files=(missing,)))
+
+
+def test_a_file_without_end_is_refused() -> None:
+    with pytest.raises(SettingsError, match="larger than"):
+        collect(Request(key_files=("/dev/zero",)))
+
+
+@pytest.mark.parametrize("user", ["Root", "a b", "-x", "x" * 40, "root", "ü"])
+def test_an_invalid_user_name_is_refused(user: str) -> None:
+    assert refusal(KEY, user=user).code == "settings.invalid"
+
+
+def test_a_flag_wins_over_user_data_and_user_data_over_the_default() -> None:
+    data = json.dumps({"user": "ec2-user"}).encode()
+    assert from_stdin(KEY, user_data=data).user == "ec2-user"
+    assert from_stdin(KEY, user_data=data, user="sre").user == "sre"
+
+
+def test_a_certificate_authority_alone_opens_a_door(tmp_path: Path) -> None:
+    authority = tmp_path / "ca.pub"
+    authority.write_text(KEY)
+    access = collect(Request(ca_files=(str(authority),), principals=("oncall",)))
+    door = access.door(listen="", port=22)
+    assert (door.trusted_cas, door.principals) == (True, True)
+
+
+@pytest.mark.parametrize("principal", ["a b", "a,b", "#x", "*", ""])
+def test_a_principal_that_would_mean_more_than_itself_is_refused(principal: str) -> None:
+    assert refusal(KEY, principals=(principal,)).code == "settings.invalid"
+
+
+def test_ten_thousand_keys_are_read(tmp_path: Path) -> None:
+    import base64
+    import os
+
+    head = b"\0\0\0\x0bssh-ed25519\0\0\0 "
+    lines = (f"ssh-ed25519 {base64.b64encode(head + os.urandom(32)).decode()}" for _ in range(10_000))
+    file = tmp_path / "many.pub"
+    file.write_text("\n".join(lines))
+    assert len(collect(Request(key_files=(str(file),))).keys) == 10_000

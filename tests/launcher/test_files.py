@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from launcher import files
+from launcher.errors import HostError
+
+
+def test_a_file_is_replaced_whole_with_its_mode(tmp_path: Path) -> None:
+    target = tmp_path / "file"
+    target.write_bytes(b"old")
+    files.write(target, b"new", mode=0o640)
+    assert (target.read_bytes(), target.stat().st_mode & 0o777) == (b"new", 0o640)
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_a_full_disk_keeps_the_old_file_and_says_so(tmp_path: Path) -> None:
+    mount = ("mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(tmp_path))
+    if subprocess.run(mount, check=False, capture_output=True).returncode != 0:
+        pytest.fail("this test needs root")
+    try:
+        files.write(tmp_path / "file", b"old")
+        with pytest.raises(HostError) as caught:
+            files.write(tmp_path / "file", bytes(200_000))
+        assert caught.value.code == "host.disk-full"
+        assert (tmp_path / "file").read_bytes() == b"old"
+        assert os.listdir(tmp_path) == ["file"]
+    finally:
+        subprocess.run(("umount", str(tmp_path)), check=True)
+
+
+def test_a_directory_is_made_with_its_mode_and_found_again(tmp_path: Path) -> None:
+    place = tmp_path / "a" / "b"
+    files.own_directory(place, mode=0o700)
+    files.own_directory(place, mode=0o700)
+    assert place.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_planted_link_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "link").symlink_to("elsewhere")
+    with pytest.raises(HostError, match="is not a directory") as caught:
+        files.own_directory(tmp_path / "link")
+    assert caught.value.code == "host.unsafe-path"
+
+
+def test_a_directory_that_others_can_write_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open").chmod(0o777)
+    with pytest.raises(HostError, match="writable by others"):
+        files.own_directory(tmp_path / "open")
+
+
+def test_somebody_elses_directory_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "theirs").mkdir()
+    os.chown(tmp_path / "theirs", 1000, 1000)
+    with pytest.raises(HostError, match="belongs to uid 1000"):
+        files.own_directory(tmp_path / "theirs")

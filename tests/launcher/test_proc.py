@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import time
+
+import pytest
+
+from launcher import proc
+from launcher.proc import Process
+
+TABLE = """  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 0100007F:08AE 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4711 1
+   1: 00000000000000000000000001000000:0016 0000000000000000FFFF00000200000A:C350 01 0:0 0:0 0 0 0 42 1
+"""
+
+
+def test_the_kernels_table_is_decoded() -> None:
+    first, second = proc.tcp_sockets(TABLE)
+    assert (first.address, first.port, first.state, first.inode) == (
+        "127.0.0.1", 2222, proc.LISTEN, "4711",
+    )  # fmt: skip
+    assert (second.address, second.port, second.peer, second.peer_port) == (
+        "::1", 22, "10.0.0.2", 50000,
+    )  # fmt: skip
+
+
+def test_who_listens_is_found_by_name() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        found = proc.listener("", port)
+        assert found is not None
+        assert proc.owner(found.inode) == Process.of(os.getpid())
+        assert proc.listener("127.0.0.2", port) is None
+    assert proc.listener("", port) is None
+
+
+def test_a_process_that_ended_is_not_alive_even_as_a_zombie() -> None:
+    with subprocess.Popen(("sleep", "60")) as child:
+        process = Process.of(child.pid)
+        assert process is not None
+        assert process.alive()
+        child.kill()
+        deadline = time.monotonic() + 10
+        while process.alive() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert not process.alive()
+
+
+def test_another_process_with_the_same_pid_is_another() -> None:
+    myself = Process.of(os.getpid())
+    assert myself is not None
+    assert not Process(myself.pid, myself.started - 1).alive()
+
+
+def test_since_is_when_it_began() -> None:
+    with subprocess.Popen(("sleep", "60")) as child:
+        process = Process.of(child.pid)
+        assert process is not None
+        assert process.since() == pytest.approx(time.time(), abs=5)
+        child.kill()
+
+
+def test_a_pid_that_is_none_is_nothing() -> None:
+    assert Process.of(-1) is None
+    assert not Process(0, 0).alive()

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from launcher.keys.user_data import UserData, parse
+
+
+def messages(value: Any) -> list[str]:
+    return [str(finding) for finding in parse(json.dumps(value).encode(), "user-data")[1]]
+
+
+FULL = {
+    "user": "ec2-user",
+    "password-hash": "$6$salt$hash/abc.DEF",
+    "ssh": {
+        "authorized-keys": ["ssh-ed25519 AAAA one"],
+        "trusted-user-ca-keys": ["ssh-ed25519 BBBB ca"],
+        "authorized-keys-command": "/opt/aws/bin/eic_run_authorized_keys %u %f",
+        "authorized-keys-command-user": "ec2-instance-connect",
+        "ciphers": ["chacha20-poly1305@openssh.com", "aes256-gcm@openssh.com"],
+        "key-exchange-algorithms": ["+curve25519-sha256"],
+        "macs": ["hmac-sha2-512-etm@openssh.com"],
+    },
+}
+
+
+def snake(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key.replace("-", "_"): snake(item) for key, item in value.items()}
+    return value
+
+
+def test_both_spellings_of_bottlerocket_say_the_same() -> None:
+    kebab, problems = parse(json.dumps(FULL).encode(), "user-data")
+    assert problems == []
+    assert (kebab, []) == parse(json.dumps(snake(FULL)).encode(), "user-data")
+    assert kebab.user == "ec2-user"
+    assert kebab.ciphers == ("chacha20-poly1305@openssh.com", "aes256-gcm@openssh.com")
+
+
+def test_base64_as_the_settings_carry_it_is_decoded() -> None:
+    encoded = base64.encodebytes(json.dumps(FULL).encode())
+    assert parse(encoded, "user-data") == parse(json.dumps(FULL).encode(), "user-data")
+
+
+def test_every_finding_comes_at_once_with_its_path() -> None:
+    wrong = {
+        "usr": "x",
+        "user": "Not Valid",
+        "ssh": {"authorised-keys": [], "macs": ["ok", "not ok\nPermitRootLogin yes"], "ciphers": 5},
+    }
+    assert messages(wrong) == [
+        "user-data: usr: unknown key",
+        "user-data: ssh: authorised-keys: unknown key",
+        "user-data: user: expected a user name: [a-z_][a-z0-9_-]{0,31}",
+        "user-data: ssh.ciphers: expected a list of strings",
+        "user-data: ssh.macs[1]: expected the name of an algorithm",
+    ]
+
+
+def test_a_key_in_both_spellings_is_refused() -> None:
+    assert messages({"ssh": {"authorized-keys": [], "authorized_keys": []}}) == [
+        "user-data: ssh: authorized_keys: given twice, in both spellings"
+    ]
+
+
+@pytest.mark.parametrize("command", ["eic %u", "/bin/sh -c 'x'", "/x\nPermitRootLogin yes"])
+def test_a_command_that_could_write_into_the_configuration_is_refused(command: str) -> None:
+    assert messages({"ssh": {"authorized-keys-command": command}})
+
+
+def test_the_password_hash_is_not_shown() -> None:
+    data, _ = parse(json.dumps(FULL).encode(), "user-data")
+    assert "salt" not in repr(data)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "null", "{", "AAAA", "\x00"])
+def test_what_is_no_object_is_one_finding(text: str) -> None:
+    data, problems = parse(text.encode(), "user-data")
+    assert (data, len(problems)) == (UserData(), 1)
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_give_findings_and_no_traceback(data: bytes) -> None:
+    parse(data, "user-data")
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=10),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["user", "ssh", "macs", "authorized-keys", "password-hash", "x"]),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=8,
+)
+
+
+@given(json_values)
+def test_any_json_gives_findings_and_no_traceback(value: Any) -> None:
+    parse(json.dumps(value).encode(), "user-data")
