@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ pytestmark = [pytest.mark.refhost, pytest.mark.timeout(600)]
 
 @pytest.fixture(scope="module")
 def machine() -> Iterator[Machine]:
-    """A machine of this module's own, as its power is cut; all of the tests share its two boots."""
+    """A machine of this module's own, as its power is cut; the tests share its three boots."""
     here = Path(__file__).parent / "refhost"
     with Machine(files={"/opt/parcel": here}, forwards={2222: 0}, disks=["64M"]) as machine:
         yield machine
@@ -144,6 +145,29 @@ def test_its_ports_are_reached_from_outside(machine: Machine) -> None:
     pytest.fail("nobody answered on the forwarded port")
 
 
+def test_it_reaches_this_machine_for_its_images(machine: Machine) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as registry:
+        registry.settimeout(60)
+        image = f"10.0.2.2:{registry.getsockname()[1]}/some/image:1"
+        with ThreadPoolExecutor() as pool:
+            argv = ["ctr", "image", "pull", "--plain-http", image]
+            pulling = pool.submit(machine.exec, argv)
+            client, _ = registry.accept()
+            with client:
+                assert client.recv(4096).startswith(b"HEAD /v2/some/image/manifests/1 ")
+                client.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+            registry.close()
+            assert pulling.result().status == 1
+
+
+def test_a_reboot_keeps_what_was_changed(machine: Machine) -> None:
+    before = machine.boot_id()
+    machine.write("/opt/parcel/machine.py", b"changed")
+    assert machine.reboot() == "running"
+    assert machine.boot_id() != before
+    assert machine.read("/opt/parcel/machine.py") == b"changed"
+
+
 def test_its_disk_outlives_a_power_cut_and_its_memory_does_not(machine: Machine) -> None:
     before = machine.boot_id()
     machine.write("/etc/kept/file", b"kept", mode=0o600)
@@ -157,5 +181,5 @@ def test_its_disk_outlives_a_power_cut_and_its_memory_does_not(machine: Machine)
     assert machine.read("/etc/kept/file") == b"kept"
     assert machine.exec(["stat", "/run/lost"]).status == 1
     boots = machine.run(["journalctl", "--list-boots", "--no-pager"]).splitlines()
-    assert len(boots) == 2
+    assert len(boots) == 3
     assert machine.console.count("Reached target") > 2

@@ -8,6 +8,7 @@ import dataclasses
 import fcntl
 import lzma
 import os
+import shutil
 import struct
 import subprocess
 import sys
@@ -20,6 +21,8 @@ from tests.refhost import initrd, recipe, rootfs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+_SCRATCH = "building-"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -55,13 +58,15 @@ def build() -> Images:
     with _locked(recipe.CACHE / "lock"):
         # Another process may have built it while we waited for the lock.
         if not images.directory.exists():
+            for abandoned in recipe.CACHE.glob(f"{_SCRATCH}*"):
+                shutil.rmtree(abandoned)
             _build(images.directory)
     return images
 
 
 def _build(target: Path) -> None:
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(dir=recipe.CACHE, prefix="building-") as scratch:
+    with tempfile.TemporaryDirectory(dir=recipe.CACHE, prefix=_SCRATCH) as scratch:
         root, out = Path(scratch, "root"), Images(Path(scratch, "out"))
         out.directory.mkdir()
         with _step("unpack the packages"):
@@ -101,13 +106,18 @@ def _pack_root(root: Path, target: Path) -> None:
     # lz4 unpacks fastest, which is what counts on an emulated processor.
     argv = ["mksquashfs", os.fspath(root), os.fspath(target), "-comp", "lz4", "-noappend"]
     argv += ["-all-root", "-no-progress", "-quiet"]
-    subprocess.run(argv, check=True, stdin=subprocess.DEVNULL)
+    _run(argv)
 
 
 def _make_disk(tree: Path, target: Path) -> None:
     argv = ["mke2fs", "-q", "-t", "ext4", "-d", os.fspath(tree), "-E", "root_owner=0:0"]
     argv += ["-L", "var", os.fspath(target), recipe.DISK_SIZE]
-    subprocess.run(argv, check=True, stdin=subprocess.DEVNULL)
+    _run(argv)
+
+
+def _run(argv: list[str]) -> None:
+    # Our own stdout is for the name of the build.
+    subprocess.run(argv, check=True, stdin=subprocess.DEVNULL, stdout=sys.stderr)
 
 
 @contextlib.contextmanager

@@ -36,8 +36,10 @@ def extract(root: Path) -> None:
     argv += [f"--keyring={recipe.KEYRING}", "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr"]
     argv += ['--aptopt=Apt::Install-Recommends "false"', '--aptopt=Acquire::Languages "none"']
     argv += [f"--include={','.join(recipe.PACKAGES)}", recipe.SUITE, os.fspath(root), recipe.SOURCE]
-    # The hook says at length what it does, and all of it on stdout.
-    subprocess.run(argv, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    done = subprocess.run(argv, check=False, stdin=subprocess.DEVNULL, capture_output=True)
+    # It is talkative, which is of interest only when it fails.
+    if done.returncode:
+        raise RuntimeError(f"mmdebstrap failed:\n{done.stderr.decode(errors='replace')}")
 
 
 def index_modules(root: Path, kernel: str) -> None:
