@@ -12,7 +12,7 @@ import dataclasses
 import posixpath
 import tempfile
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final, NoReturn, cast
+from typing import IO, TYPE_CHECKING, Final, cast
 
 import msgspec
 
@@ -93,9 +93,9 @@ def inspect_archive(source: Path | IO[bytes], *, scratch: Path) -> Iterator[Inco
         except ImageError as error:
             if error.code != "image.registry":  # what a registry is blamed for is not it here
                 raise
-            _refuse(error.message)
+            raise _bad(error.message) from None
         except (tarfile.TarError, OSError, EOFError, ValueError, RecursionError):
-            _refuse("it is no tar, or a damaged one")
+            raise _bad("it is no tar, or a damaged one") from None
         yield incoming
 
 
@@ -115,20 +115,21 @@ def _seekable(source: Path | IO[bytes], scratch: Path, stack: contextlib.ExitSta
         unpacked = stack.enter_context(gzip.GzipFile(fileobj=opened))
         return _copied(cast("IO[bytes]", unpacked), scratch, stack)
     except (EOFError, zlib.error, gzip.BadGzipFile):
-        _refuse("its gzip is damaged")
+        raise _bad("its gzip is damaged") from None
 
 
 def _open(path: Path, stack: contextlib.ExitStack) -> IO[bytes]:
     try:
         return stack.enter_context(path.open("rb"))
     except OSError as error:
-        _refuse(f"{path}: {error.strerror}")
+        raise _bad(f"{path}: {error.strerror}") from None
 
 
 def _copied(stream: IO[bytes], scratch: Path, stack: contextlib.ExitStack) -> IO[bytes]:
     with files.explained(scratch):
         # Without a name: nothing is left when we are killed.
-        copy = cast("IO[bytes]", stack.enter_context(tempfile.TemporaryFile(dir=scratch)))
+        unnamed = tempfile.TemporaryFile(dir=scratch)  # noqa: SIM115 - the stack closes it
+        copy = cast("IO[bytes]", stack.enter_context(unnamed))
     while chunk := stream.read(CHUNK):
         with files.explained(scratch):
             copy.write(chunk)
@@ -146,7 +147,7 @@ class _Tar:
         while (member := tar.next()) is not None:
             self._members[posixpath.normpath(member.name)] = member
             if len(self._members) > MEMBERS_LIMIT:
-                _refuse("it has too many members")
+                raise _bad("it has too many members")
 
     def find(self, name: str) -> tarfile.TarInfo | None:
         """Find a file; links (docker save has them for layers that repeat) stay inside."""
@@ -160,12 +161,15 @@ class _Tar:
         return None
 
     def require(self, name: str) -> tarfile.TarInfo:
-        return self.find(name) or _refuse(f"it lacks {name[:100]!r}")
+        member = self.find(name)
+        if member is None:
+            raise _bad(f"it lacks {name[:100]!r}")
+        return member
 
     def content(self, name: str, limit: int) -> bytes:
         member = self.require(name)
         if member.size > limit:
-            _refuse(f"{name[:100]!r} in it is too large")
+            raise _bad(f"{name[:100]!r} in it is too large")
         return b"".join(self.chunks(member))
 
     def chunks(self, member: tarfile.TarInfo) -> Iterator[bytes]:
@@ -192,10 +196,10 @@ def _read(tar: _Tar) -> Incoming:
         names = tuple(saved[0].repo_tags or ())
         manifest, place = _convert(tar, saved[0])
     else:
-        _refuse(f"it holds {len(saved)} images" if saved else "it holds no image")
+        raise _bad(f"it holds {len(saved)} images" if saved else "it holds no image")
     for blob in manifest.blobs():
         if place[blob.digest].size != blob.size or tar.digest(place[blob.digest]) != blob.digest:
-            _refuse(f"the blob {blob.digest[7:19]} in it is damaged")
+            raise _bad(f"the blob {blob.digest[7:19]} in it is damaged")
     config = b"".join(tar.chunks(place[manifest.config.digest]))
     manifests.check_platform(config, platform.this(), "the archive's image")
     labels = manifests.read_config(config, "the archive").labels()
@@ -224,9 +228,9 @@ def _layout(tar: _Tar, saved: list[_Saved]) -> tuple[tuple[str, ...], manifests.
         chosen = _one_of(index)
         body = tar.content(_path(chosen.digest), manifests.MANIFEST_LIMIT)
         if manifests.digest_of(body) != chosen.digest:
-            _refuse("its manifest is damaged")
+            raise _bad("its manifest is damaged")
         index = manifests.parse(body, chosen.media_type, "the archive")
-    _refuse("its indexes are nested too deeply")
+    raise _bad("its indexes are nested too deeply")
 
 
 def _one_of(index: tuple[manifests.Descriptor, ...]) -> manifests.Descriptor:
@@ -235,7 +239,7 @@ def _one_of(index: tuple[manifests.Descriptor, ...]) -> manifests.Descriptor:
     if len(distinct) == 1:
         return index[0]
     if not any(entry.platform for entry in index):
-        _refuse(f"it holds {len(distinct)} images")
+        raise _bad(f"it holds {len(distinct)} images")
     return manifests.choose(index, platform.this(), "the archive")
 
 
@@ -252,7 +256,7 @@ def _convert(tar: _Tar, saved: _Saved) -> tuple[manifests.Manifest, dict[str, ta
     expected = manifests.read_config(content, "the archive").diff_ids()
     plain = all(layer.media_type == _LAYER for layer in found)
     if len(expected) != len(found) or (plain and expected != [layer.digest for layer in found]):
-        _refuse("its layers are not those of its configuration")
+        raise _bad("its layers are not those of its configuration")
     described = manifests.Descriptor(
         manifests.OCI_CONFIG, manifests.digest_of(content), len(content)
     )
@@ -278,6 +282,6 @@ def _path(digest: str) -> str:
     return "blobs/" + digest.replace(":", "/")
 
 
-def _refuse(what: str) -> NoReturn:
+def _bad(what: str) -> ImageError:
     message = f"the image archive cannot be taken: {what}"
-    raise ImageError("image.archive", message, _HINT)
+    return ImageError("image.archive", message, _HINT)

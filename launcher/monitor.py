@@ -6,13 +6,14 @@ Plain lines go to stderr where it is no terminal; on a terminal rich draws a liv
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 LINE_INTERVAL = 5.0  # seconds between plain progress lines: a cloud assistant keeps every line
 
@@ -127,11 +128,18 @@ class LiveMonitor(LineMonitor):
         self._bar.start()
 
 
-def for_terminal(*, quiet: bool) -> SilentMonitor | LineMonitor:
-    """The monitor that fits where stderr leads."""
+@contextlib.contextmanager
+def for_terminal(*, quiet: bool) -> Iterator[Monitor]:
+    """The monitor that fits where stderr leads; at the end the terminal is as it was."""
+    chosen: Monitor
     if quiet:
-        return SilentMonitor()
-    return LiveMonitor() if sys.stderr.isatty() else LineMonitor()
+        chosen = SilentMonitor()
+    else:
+        chosen = LiveMonitor() if sys.stderr.isatty() else LineMonitor()
+    try:
+        yield chosen
+    finally:
+        chosen.close()
 
 
 def _megabytes(count: int) -> str:

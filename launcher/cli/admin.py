@@ -238,24 +238,21 @@ def _open(
     from launcher.host import Host
     from launcher.references import Reference
 
-    listener = monitor.for_terminal(quiet=quiet)
-    fetch = functools.partial(
-        images.ensure,
-        Reference.parse(request.image),
-        policy=pull,
-        registries=registries.from_settings(settings, authfile),
-        store=doors.STATE,
-        monitor=listener,
-    )
-    try:
+    with monitor.for_terminal(quiet=quiet) as listener:
+        fetch = functools.partial(
+            images.ensure,
+            Reference.parse(request.image),
+            policy=pull,
+            registries=registries.from_settings(settings, authfile),
+            store=doors.STATE,
+            monitor=listener,
+        )
         opened = opening.open_door(
             request,
             Host.read(),
             lambda runtime, limit: fetch(runtime=runtime, timeout=limit),
             listener,
         )
-    finally:
-        listener.close()
     _print_door(opened, [str(finding) for finding in request.access.warnings], form)
     degraded = opened.differences or request.access.warnings
     return Exit.DEGRADED if degraded else Exit.DONE

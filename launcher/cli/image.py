@@ -53,8 +53,7 @@ def pull(
     chosen_policy = options.checked("--pull", options.pull_policy, policy)
     require_root()
     choice = runtimes.choose(options.wish(settings, runtime, socket, namespace), Host.read())
-    listener = monitor.for_terminal(quiet=quiet)
-    try:
+    with monitor.for_terminal(quiet=quiet) as listener:
         found = images.ensure(
             reference,
             runtime=choice.runtime,
@@ -64,8 +63,6 @@ def pull(
             monitor=listener,
             timeout=timeout,
         )
-    finally:
-        listener.close()
     _print(found, form)
     return Exit.DONE
 
@@ -76,17 +73,27 @@ def load(
     runtime: RuntimeOption = "",
     socket: SocketOption = "",
     namespace: NamespaceOption = "",
+    timeout: TimeoutOption = 600.0,
+    quiet: QuietOption = False,
     form: OutputOption = Output.TEXT,
 ) -> int:
     """Take an image from a file (docker save, podman save), for hosts without any registry."""
-    from launcher import images, runtimes
+    import sys
+    from pathlib import Path
+
+    from launcher import door as doors
+    from launcher import images, monitor, runtimes
     from launcher.host import Host, require_root
 
     require_root()
     settings = options.load_settings()
     choice = runtimes.choose(options.wish(settings, runtime, socket, namespace), Host.read())
-    for found in images.load(archive, choice.runtime):
-        _print(found, form)
+    source = sys.stdin.buffer if archive == "-" else Path(archive)
+    with monitor.for_terminal(quiet=quiet) as listener:
+        found = images.load(
+            source, runtime=choice.runtime, store=doors.STATE, monitor=listener, timeout=timeout
+        )
+    _print(found, form)
     return Exit.DONE
 
 

@@ -56,7 +56,6 @@ class Answer:
         response: http.client.HTTPResponse,
         sock: socket.socket,
         watch: Watch,
-        read_timeout: float,
     ) -> None:
         self.status = response.status
         self.foreign = False
@@ -64,7 +63,6 @@ class Answer:
         self._response = response
         self._sock = sock
         self._watch = watch
-        self._read_timeout = read_timeout
 
     def header(self, name: str) -> str:
         return self._response.headers.get(name) or ""
@@ -98,8 +96,8 @@ class Answer:
             left -= len(chunk) if left > 0 else 0
             got += len(chunk)
             yield chunk
-            if clock() - since >= self._read_timeout:
-                if got < MIN_RATE * self._read_timeout:
+            if clock() - since >= READ_TIMEOUT:
+                if got < MIN_RATE * READ_TIMEOUT:
                     raise TimeoutError
                 since, got = clock(), 0
 
@@ -118,12 +116,10 @@ class Transport:
         *,
         ca_file: Path | None = None,
         environ: Mapping[str, str] | None = None,
-        read_timeout: float = READ_TIMEOUT,
     ) -> None:
         self._watch = watch
         self._ca_file = ca_file
         self._environ = os.environ if environ is None else environ
-        self._read_timeout = read_timeout
         self._context: ssl.SSLContext | None = None
 
     def get(self, url: str, headers: Mapping[str, str], authorization: str = "") -> Answer:
@@ -163,17 +159,20 @@ class Transport:
             all_headers |= _proxy_header(proxy)
         try:
             self._watch.add(sock, ANSWER_TIMEOUT)
-            sock.settimeout(min(self._read_timeout, self._watch.remaining()))
+            sock.settimeout(min(READ_TIMEOUT, self._watch.remaining()))
             connection.request("POST" if form is not None else "GET", target, form, all_headers)
-            response = connection.getresponse()
+            answer = Answer(connection, connection.getresponse(), sock, self._watch)
         except BaseException:
-            overdue = self._watch.remove(sock)
             connection.close()
-            if overdue:
+            if self._watch.remove(sock):
                 raise TimeoutError from None
             raise
-        self._watch.relax(sock)
-        return Answer(connection, response, sock, self._watch, self._read_timeout)
+        try:
+            self._watch.relax(sock)  # http.client takes headers that were cut off for whole ones
+        except TimeoutError:
+            answer.close()
+            raise
+        return answer
 
     def _connect(self, url: SplitResult, proxy: Proxy | None) -> http.client.HTTPConnection:
         import http.client

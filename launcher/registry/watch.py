@@ -90,8 +90,11 @@ class Watch:
             self._open[sock] = self.clock() + seconds
 
     def relax(self, sock: socket.socket) -> None:
+        """Leave this connection alone from now on; `TimeoutError` when it is cut already."""
         with self._lock:
             self._open[sock] = float("inf")
+            if sock in self._cut:
+                raise TimeoutError
 
     def remove(self, sock: socket.socket) -> bool:
         """Forget a connection that is closed; tells whether it was cut for being overdue."""
