@@ -139,10 +139,10 @@ def _execute(command: list[str], environment: dict[str, str]) -> int:
         try:
             os.execve(place, command, environment)
         except OSError as error:
-            if error.errno not in (errno.ENOENT, errno.ENOTDIR):
+            if met == errno.ENOENT and error.errno not in (errno.ENOENT, errno.ENOTDIR):
                 met, there = error.errno or errno.EACCES, place
-            elif os.path.lexists(place):
-                there = there or place
+            elif not there and os.path.lexists(place):
+                there = place
     if met != errno.ENOENT:
         return _say(f"the host cannot execute {there}: {os.strerror(met)}", NOT_EXECUTABLE)
     if there:

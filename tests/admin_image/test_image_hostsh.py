@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The real image: `hostsh` into a stand-in for a host that has no shell."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pexpect
+import pytest
+
+from tests.admin_image.door import Door
+from tests.admin_image.stand_in import StandIn
+
+pytestmark = pytest.mark.engine
+
+PROMPT = r"\[host:stand-in [^]]*\]# "
+
+
+@pytest.fixture(autouse=True)
+def never_the_machine_itself(entrance: Door, host: StandIn) -> None:
+    assert entrance.execute("readlink", "/proc/1/exe").strip() == "/usr/bin/busybox"
+
+
+@pytest.fixture
+def terminal(entrance: Door) -> Iterator[pexpect.spawn[str]]:
+    command = entrance.ssh_command(options=("-tt",))
+    child = pexpect.spawn(command[0], list(command[1:]), encoding="utf-8", timeout=20, dimensions=(33, 101))
+    child.expect(r"\[admin@admin:[^]]* ~\]\$ ")
+    child.sendline("hostsh")
+    child.expect(PROMPT)
+    yield child
+    child.close(force=True)
+
+
+@pytest.mark.parametrize(
+    ("command", "status", "message"),
+    [
+        ("hostsh true", 0, ""),
+        ("hostsh false", 1, ""),
+        ("sheltie false", 1, ""),
+        ("superman false", 1, ""),
+        ("sudo hostsh false", 1, ""),
+        ("hostsh nonesuch", 127, "the host has no nonesuch"),
+        ("hostsh sh -c true", 127, "the host has no sh"),
+        ("hostsh /nonesuch", 127, "the host has no /nonesuch"),
+        ("hostsh data", 126, "cannot execute /usr/bin/data: Permission denied"),
+        ("hostsh /etc", 126, "Permission denied"),
+        ("hostsh script", 127, "lacks the interpreter"),
+        ("hostsh --bogus", 64, "unknown option --bogus"),
+        ("hostsh --help", 0, ""),
+    ],
+)
+def test_the_exit_status_is_exact(entrance: Door, command: str, status: int, message: str) -> None:
+    done = entrance.ssh(command)
+    assert done.returncode == status
+    assert message in done.stderr
+
+
+def test_a_signal_that_ends_the_command_is_seen_as_such(entrance: Door) -> None:
+    assert entrance.ssh("hostsh sleep 60 & sleep 0.5; sudo kill -9 $!; wait $!").returncode == 137
+
+
+def test_a_signal_sent_to_hostsh_reaches_the_command_itself(entrance: Door) -> None:
+    done = entrance.ssh("hostsh sleep 60 & sleep 0.5; cat /proc/$!/comm; sudo kill -TERM $!; wait $!")
+    assert (done.stdout, done.returncode) == ("sleep\n", 143)
+
+
+def test_arguments_arrive_untouched(entrance: Door) -> None:
+    done = entrance.ssh(r"""hostsh env -i 'A=a  b' 'B=$HOME' 'C="' "D=$(printf '\377')" 'E=*' env""")
+    assert done.stdout == "A=a  b\nB=$HOME\nC=\"\nD=\udcff\nE=*\n"
+
+
+def test_pipes_pass_through(entrance: Door) -> None:
+    text = "line\n" * 50_000
+    assert entrance.ssh("hostsh cat", given=text).stdout == text
+    assert entrance.ssh("hostsh yes | head -1").stdout == "y\n"
+
+
+def test_it_is_the_host_that_is_entered(entrance: Door) -> None:
+    assert entrance.ssh("hostsh hostname; hostsh cat /etc/os-release").stdout == "stand-in\nID=stand-in\n"
+
+
+def test_the_environment_is_clean(entrance: Door) -> None:
+    names = {line.partition("=")[0] for line in entrance.ssh("hostsh env").stdout.splitlines()}
+    assert not {name for name in names if name.startswith(("SSH", "SUDO"))} | ({"HOST", "container"} & names)
+    assert {"PATH", "HOME", "LANG"} <= names
+
+
+def test_piped_input_is_read_as_a_shell_reads_it(entrance: Door) -> None:
+    done = entrance.ssh("hostsh", given="echo $((6*7)) ${BASH_ENV-none}\nls /etc/os-release | cat\nexit 7\n")
+    assert (done.stdout, done.returncode) == ("42 none\n/etc/os-release\n", 7)
+
+
+def test_busybox_stands_in_only_for_what_the_host_lacks(entrance: Door) -> None:
+    done = entrance.ssh("hostsh", given="type -p ls; echo abc | sed s/b/x/; nonesuch; echo $?\n")
+    assert done.stdout == "/usr/bin/ls\naxc\n127\n"
+    assert "neither the host nor busybox has nonesuch" in done.stderr
+
+
+def test_read_only_means_every_mount_and_only_here(entrance: Door, host: StandIn) -> None:
+    places = ("/tmp/x", "/var/x", "/root/x")
+    tried = [entrance.ssh(f"hostsh --read-only touch {place}") for place in places]
+    assert all(done.returncode == 1 and "Read-only file system" in done.stderr for done in tried)
+    assert entrance.ssh("hostsh touch /var/now").returncode == 0
+    assert host.path("/var/now").exists()
+    done = entrance.ssh("hostsh --read-only", given="touch /tmp/y; echo still >/dev/null; exit 4\n")
+    assert done.returncode == 4
+    assert "Read-only" in done.stderr
+
+
+def test_it_says_so_when_the_host_has_no_ctr(entrance: Door) -> None:
+    done = entrance.ssh("hostps")
+    assert (done.returncode, "the host has no ctr" in done.stderr) == (127, True)
+
+
+def test_the_terminal_has_job_control_and_its_size(terminal: pexpect.spawn[str]) -> None:
+    terminal.sendline("echo size $LINES $COLUMNS")
+    terminal.expect(r"size 33 101\s")
+    terminal.setwinsize(40, 120)
+    terminal.sendline("stty size")
+    terminal.expect(r"40 120\s")
+    terminal.sendline("sleep 100")
+    terminal.expect("sleep 100")
+    terminal.sendcontrol("z")
+    terminal.expect("Stopped")
+    terminal.sendline("kill %1; wait; echo gone $((1+1))")
+    terminal.expect("gone 2")
+
+
+def test_an_interrupt_ends_the_command_and_not_the_shell(terminal: pexpect.spawn[str]) -> None:
+    terminal.sendline("sleep 100")
+    terminal.expect("sleep 100")
+    terminal.sendcontrol("c")
+    terminal.expect(PROMPT)
+    terminal.sendline("echo status $?")
+    terminal.expect("status 130")
+
+
+def test_the_shell_says_where_it_is_and_leaves_no_history(terminal: pexpect.spawn[str]) -> None:
+    terminal.sendline("echo history=${HISTFILE-none} home=$PWD; exit 5")
+    terminal.expect("history=none home=/root")
+    terminal.expect(r"\[admin@admin:")
+    terminal.sendline("echo status $?")
+    terminal.expect("status 5")
+    assert not re.search("cannot set terminal process group|no job control", str(terminal.before))
