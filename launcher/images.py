@@ -85,6 +85,30 @@ def ensure(
         return found
 
 
+def find(reference: Reference, *, runtime: Runtime, store: Path) -> Image | None:
+    """Find the image in the engine; a pin counts only when its digest is known to match."""
+    image = runtime.find_image(reference.local_name())
+    if image is None:
+        return None
+    entries = image_record.read(store / RECORD)
+    if reference.digest:
+        return _pinned(image, reference.digest, entries)
+    entry = entries.get(str(reference))
+    if entry and entry.config_digest == image.config_digest:
+        return dataclasses.replace(image, manifest_digest=entry.digest)
+    return image
+
+
+def _pinned(image: Image, pin: str, entries: dict[str, image_record.Entry]) -> Image | None:
+    known = any(
+        pin in (entry.digest, entry.manifest_digest) and entry.config_digest == image.config_digest
+        for entry in entries.values()
+    )
+    if known or image.manifest_digest == pin:
+        return dataclasses.replace(image, manifest_digest=pin)
+    return None
+
+
 def load(
     source: Path | IO[bytes], *, runtime: Runtime, store: Path, monitor: Monitor, timeout: float
 ) -> Image:
@@ -118,22 +142,7 @@ class _Task:
     end: float
 
     def cached(self) -> Image | None:
-        """Find the image in the engine; a pin counts only when its digest is known to match."""
-        image = self.runtime.find_image(self.reference.local_name())
-        if image is None:
-            return None
-        entries = image_record.read(self.store / RECORD)
-        if self.reference.digest:
-            return self._pinned(image, entries)
-        entry = entries.get(str(self.reference))
-        if entry and entry.config_digest == image.config_digest:
-            return dataclasses.replace(image, manifest_digest=entry.digest)
-        return image
-
-    def is_local(self) -> bool:
-        """Tell whether the name is one that only builds and loads give: podman's `localhost/`."""
-        known = (*self.registries.endpoints, *self.registries.mirrors)
-        return self.reference.registry == "localhost" and "localhost" not in known
+        return find(self.reference, runtime=self.runtime, store=self.store)
 
     def pull(self, policy: Pull) -> Image:
         files.own_directory(self.store)
@@ -183,17 +192,6 @@ class _Task:
             watch=watch,
             monitor=self.monitor,
         )
-
-    def _pinned(self, image: Image, entries: dict[str, image_record.Entry]) -> Image | None:
-        pin = self.reference.digest
-        known = any(
-            pin in (entry.digest, entry.manifest_digest)
-            and entry.config_digest == image.config_digest
-            for entry in entries.values()
-        )
-        if known or image.manifest_digest == pin:
-            return dataclasses.replace(image, manifest_digest=pin)
-        return None
 
     def _left(self) -> float:
         return max(self.end - time.monotonic(), 1.0)

@@ -281,15 +281,16 @@ def _print_door(opened: Opened, skipped: list[str], form: Output) -> None:
 
 def _print_plan(request: Request, host: Host, form: Output) -> int:
     """The plan, with the image's digest where the image is here already."""
-    from launcher import runtimes
+    from launcher import door as doors
+    from launcher import images, runtimes
     from launcher.admin import opening
     from launcher.references import Reference
     from launcher.runtimes.base import Image
 
     choice = runtimes.choose(request.wish, host)
-    name = Reference.parse(request.image).local_name()
-    found = choice.runtime.find_image(name) or Image(name, "")
-    planned = opening.plan(request, host, found)
+    reference = Reference.parse(request.image)
+    found = images.find(reference, runtime=choice.runtime, store=doors.STATE)
+    planned = opening.plan(request, host, found or Image(reference.local_name(), ""))
     if form is Output.TEXT:
         output.lines([f"runtime    {choice.runtime.describe()} ({choice.why})"])
         output.lines(planned.describe())
