@@ -24,7 +24,9 @@ def ensure(path: str) -> list[str]:
     try:
         return _ensure(path)
     except (OSError, subprocess.SubprocessError) as error:
-        raise DoorError("door.host-key", f"cannot make or keep the host key {path}: {error}") from error
+        raise DoorError(
+            "door.host-key", f"cannot make or keep the host key {path}: {error}"
+        ) from error
 
 
 def _ensure(path: str) -> list[str]:

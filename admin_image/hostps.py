@@ -111,7 +111,10 @@ def tasks(listing: str) -> dict[str, tuple[int, str]]:
 def table(found: list[Row]) -> str:
     lines = [COLUMNS, *((_cells(row)) for row in found)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(COLUMNS))]
-    padded = ("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
+    padded = (
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        for line in lines
+    )
     return "".join(f"{line.rstrip()}\n" for line in padded)
 
 
@@ -154,7 +157,9 @@ def _ctr(address: str, *arguments: str) -> str:
         check=False,
     )
     if done.returncode == 127:
-        raise CtrError("the host has no ctr: its containers are not containerd's, or it hides it", 127)
+        raise CtrError(
+            "the host has no ctr: its containers are not containerd's, or it hides it", 127
+        )
     if done.returncode:
         raise CtrError(f"the host's ctr failed: {done.stderr.strip()}", 1)
     return done.stdout

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from admin_image.spec import LOG_FILE
 
@@ -13,8 +14,8 @@ SIZE_LIMIT = 1 << 20  # bytes; then it becomes the one file before
 def redirect(path: str = LOG_FILE) -> None:
     """From here on, what we and sshd print goes to `path`; without it, where it went before."""
     try:
-        if os.path.exists(path) and os.path.getsize(path) > SIZE_LIMIT:
-            os.replace(path, f"{path}.1")
+        if Path(path).exists() and Path(path).stat().st_size > SIZE_LIMIT:
+            Path(path).replace(f"{path}.1")
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
         log = os.open(path, flags, 0o600)
     except OSError as error:

@@ -32,7 +32,9 @@ def link_all(*, root: str = "") -> list[str]:
     """Make every link; what stands in the way and is not empty stays, and is named."""
     warnings = []
     for place, target in LINKS.items():
-        if os.path.lexists(f"{root}{HOST}{target}") and (reason := _link(root + place, HOST + target)):
+        if os.path.lexists(f"{root}{HOST}{target}") and (
+            reason := _link(root + place, HOST + target)
+        ):
             warnings.append(f"{place} does not lead to the host's: {reason}")
     for place in NAMES:
         if _empty(root + place) and os.path.lexists(f"{root}{HOST}{place}"):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who listens where, from the kernel's own tables: the container has the host's network and pids."""
+"""Who listens where, by the kernel's tables: the container has the host's network and pids."""
 
 from __future__ import annotations
 

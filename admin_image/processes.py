@@ -57,7 +57,7 @@ def descendants(of: int | None = None) -> list[int]:
 
 
 def _parents() -> list[tuple[int, int]]:
-    pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
+    pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208 - hundreds of names
     # The command's name may hold anything, even `) `: what counts comes after the last one.
     stats = [(pid, read_text(f"/proc/{pid}/stat").rpartition(")")[2].split()) for pid in pids]
     return [(pid, int(fields[1])) for pid, fields in stats if fields]

@@ -13,6 +13,7 @@ import dataclasses
 import os
 import signal
 import time
+from pathlib import Path
 
 from admin_image import kernel, mountinfo
 from admin_image.errors import DoorError
@@ -52,6 +53,7 @@ def seal(root: str, *, walk: bool = False) -> Sealed:
     Args:
         root: a mount point.
         walk: as if the kernel had no `mount_setattr`.
+
     """
     if not any(mount.point == root for mount in _reachable(root)):
         raise DoorError("door.seal-failed", f"nothing is mounted at {root}")
@@ -111,8 +113,8 @@ def _seal_one_by_one(root: str) -> list[str]:
 
 
 def _reachable(root: str) -> list[mountinfo.Mount]:
-    with open(MOUNTINFO, encoding="utf-8", errors="surrogateescape") as file:
-        mounts = mountinfo.parse(file.read())
+    text = Path(MOUNTINFO).read_text(encoding="utf-8", errors="surrogateescape")
+    mounts = mountinfo.parse(text)
     return mountinfo.below(mountinfo.reachable(mounts), root)
 
 
@@ -147,5 +149,7 @@ def _detach(point: str) -> None:
     try:
         kernel.umount2(point, kernel.MNT_DETACH | kernel.UMOUNT_NOFOLLOW)
     except OSError as error:
-        message = f"{point} can be neither made read-only nor taken out of the view: {error.strerror}"
+        message = (
+            f"{point} can be neither made read-only nor taken out of the view: {error.strerror}"
+        )
         raise DoorError("door.seal-failed", message) from error

@@ -69,7 +69,9 @@ class DoorSpec:
         """Read what `to_json` wrote; `ValueError` when it is not ours or of another contract."""
         fields = _object(text)
         if fields.get("contract") != CONTRACT:
-            message = f"the launcher speaks contract {fields.get('contract')}, this image {CONTRACT}"
+            message = (
+                f"the launcher speaks contract {fields.get('contract')}, this image {CONTRACT}"
+            )
             raise ValueError(message)
         known = {field.name for field in dataclasses.fields(cls)}
         if unknown := sorted(fields.keys() - known):
@@ -82,7 +84,7 @@ class DoorSpec:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Phase:
-    """How far the container is: `preparing`, `open` or `failed` (then with an error code of the launcher)."""
+    """How far the container is: `preparing`, `open` or `failed` (then with an error code)."""
 
     phase: str
     pid: int

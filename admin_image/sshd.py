@@ -115,7 +115,7 @@ def algorithms(wanted: tuple[str, ...], own: tuple[str, ...]) -> str:
     return ",".join(dict.fromkeys(order))
 
 
-def test(path: str = CONFIG_FILE) -> None:
+def check(path: str = CONFIG_FILE) -> None:
     """Let sshd judge its configuration and keys; `DoorError` with its own words."""
     done = subprocess.run(
         (SSHD, "-t", "-f", path),
@@ -154,7 +154,9 @@ def _keys_command(spec: DoorSpec) -> list[str]:
 
 def _some(names: list[str]) -> str:
     if not names:
-        raise DoorError("door.sshd-config", "the spec takes away every algorithm that the image has")
+        raise DoorError(
+            "door.sshd-config", "the spec takes away every algorithm that the image has"
+        )
     return ",".join(names)
 
 

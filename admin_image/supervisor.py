@@ -9,13 +9,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from admin_image import account, hostkey, kernel, places, ports, processes, seal, sshd
 from admin_image.errors import DoorError
 from admin_image.files import write_atomically
 from admin_image.hostsh import PID_FILE
 from admin_image.spec import HOST, HOST_KEY_FILE, PHASE_FILE, SPEC_FILE, DoorSpec, Phase
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # sshd needs some 20 ms to listen; under emulation and load a hundred times that.
 LISTEN_LIMIT = 20.0
@@ -55,7 +59,7 @@ class Supervisor:
         self._phase("preparing")
         write_atomically(PID_FILE, f"{os.getpid()}\n")
         # From here on: a mount that appears while we seal must wake the loop afterwards.
-        with open(seal.MOUNTINFO, "rb") as mountinfo:
+        with Path(seal.MOUNTINFO).open("rb") as mountinfo:
             self._prepare()
             if not self._ending:
                 self._phase("open")
@@ -77,9 +81,9 @@ class Supervisor:
         self._warn(*places.link_all())
         account.make(spec, journal_gid=places.journal_gid())
         self._warn(*hostkey.ensure(HOST_KEY_FILE))
-        os.makedirs("/run/sshd", mode=0o755, exist_ok=True)
+        Path("/run/sshd").mkdir(mode=0o755, parents=True, exist_ok=True)
         write_atomically(sshd.CONFIG_FILE, sshd.config(spec))
-        sshd.test()
+        sshd.check()
         self._sshd = _start_sshd()
         self._wait_for_listening(spec, self._sshd)
 
@@ -91,9 +95,13 @@ class Supervisor:
                 return
             if child.poll() is not None:
                 # The port was free a moment ago; sshd's own words are in the log.
-                raise DoorError("door.sshd-died", f"sshd ended with {child.returncode} at its start")
+                raise DoorError(
+                    "door.sshd-died", f"sshd ended with {child.returncode} at its start"
+                )
             if time.monotonic() > end:
-                raise DoorError("door.sshd-died", f"sshd did not listen within {LISTEN_LIMIT:.0f} s")
+                raise DoorError(
+                    "door.sshd-died", f"sshd did not listen within {LISTEN_LIMIT:.0f} s"
+                )
             time.sleep(LISTEN_INTERVAL)
 
     def _watch(self, mountinfo: int) -> None:
@@ -151,8 +159,7 @@ class Supervisor:
 
 def _spec() -> DoorSpec:
     try:
-        with open(SPEC_FILE, encoding="utf-8") as file:
-            return DoorSpec.from_json(file.read())
+        return DoorSpec.from_json(Path(SPEC_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError, TypeError) as error:
         raise DoorError("door.spec", f"cannot use {SPEC_FILE}: {error}") from error
 

@@ -24,8 +24,11 @@ import tempfile
 import time
 import tomllib
 from collections import Counter
-from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".cache"
@@ -67,7 +70,8 @@ def build(options: argparse.Namespace) -> None:
     base = options.base or _debian(options.suite)
     podman(
         "build", "--network=host", "--layers=false", f"--build-arg=BASE={base}",
-        f"--tag={tag}", f"--tag={NAME}:latest", f"--label=org.opencontainers.image.version={version()}",
+        f"--tag={tag}", f"--tag={NAME}:latest",
+        f"--label=org.opencontainers.image.version={version()}",
         f"--file={CONTAINERFILE}", os.fspath(_context()),
     )  # fmt: skip
     _save(tag)
@@ -85,7 +89,9 @@ def inputs(options: argparse.Namespace) -> str:
 
 def sources() -> list[Path]:
     package = ROOT / "admin_image"
-    return sorted([*package.glob("*.py"), *(file for file in package.glob("static/*") if file.is_file())])
+    return sorted(
+        [*package.glob("*.py"), *(file for file in package.glob("static/*") if file.is_file())]
+    )
 
 
 def version() -> str:
@@ -122,8 +128,8 @@ def report(tag: str, seconds: float) -> None:
     query = ("--entrypoint=/usr/bin/dpkg-query", tag, "-Wf", "${Installed-Size} ${Package}\\n")
     listing = podman("run", "--rm", "--network=none", *query, capture=True)
     sizes = [line.split() for line in listing.splitlines() if len(line.split()) == 2]
-    for size, name in sorted(sizes, key=lambda pair: -int(pair[0]))[:12]:
-        print(f"  {int(size) / 1024:7.1f} MiB  {name}")
+    for kibibytes, name in sorted(sizes, key=lambda pair: -int(pair[0]))[:12]:
+        print(f"  {int(kibibytes) / 1024:7.1f} MiB  {name}")
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -153,7 +159,9 @@ def _debian(suite: str) -> str:
     if not tar.exists():
         need("mmdebstrap")
         if suite == "trixie" and not Path(TRIXIE_KEY).exists():
-            raise BuildError("apt-get install debian-archive-keyring: this one cannot verify trixie")
+            raise BuildError(
+                "apt-get install debian-archive-keyring: this one cannot verify trixie"
+            )
         tar.parent.mkdir(parents=True, exist_ok=True)
         keys = f"--keyring={KEYRING}"
         _run("mmdebstrap", "--variant=minbase", "--format=tar", keys, suite, f"{tar}.new", MIRROR)
@@ -204,7 +212,10 @@ def _limit(kind: int) -> int:
 
 def _compressed(archive: Path) -> int:
     with tempfile.TemporaryFile() as sink:
-        with archive.open("rb") as source, gzip.GzipFile(fileobj=sink, mode="wb", compresslevel=GZIP_LEVEL) as out:
+        with (
+            archive.open("rb") as source,
+            gzip.GzipFile(fileobj=sink, mode="wb", compresslevel=GZIP_LEVEL) as out,
+        ):
             shutil.copyfileobj(source, out, MEBIBYTE)
         return sink.tell()
 
@@ -219,7 +230,11 @@ def _directories(archive: Path) -> Counter[str]:
 def _files(archive: Path) -> Iterator[tuple[str, int]]:
     with tarfile.open(archive) as outer:
         for layer in outer:
-            if layer.isfile() and layer.name.endswith(".tar") and (stream := outer.extractfile(layer)):
+            if (
+                layer.isfile()
+                and layer.name.endswith(".tar")
+                and (stream := outer.extractfile(layer))
+            ):
                 with tarfile.open(fileobj=stream, mode="r|*") as inner:
                     yield from ((member.name, member.size) for member in inner if member.isfile())
 

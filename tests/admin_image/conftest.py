@@ -3,14 +3,17 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.admin_image.door import IMAGE, Door, podman
 from tests.admin_image.stand_in import StandIn, stand_in
 from tools import build_image
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 
 @pytest.fixture(scope="session")

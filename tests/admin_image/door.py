@@ -10,6 +10,7 @@ import socket
 import subprocess
 import time
 from pathlib import Path
+from typing import Self
 
 from admin_image import spec
 from admin_image.spec import DoorSpec, Phase
@@ -52,7 +53,7 @@ class Door:
             keygen("-t", "ed25519", "-N", "", "-f", str(self.key))
         self.write("authorized_keys", self.key.with_suffix(".pub").read_text())
 
-    def __enter__(self) -> Door:
+    def __enter__(self) -> Self:
         self.write("spec.json", self.spec.to_json())
         self.start()
         return self
@@ -64,11 +65,18 @@ class Door:
         (self.place / "run" / name).write_text(text)
 
     def start(self) -> None:
+        mounts = {
+            spec.HOST: f"{self.host}:{spec.HOST}:rbind,ro,rslave",
+            "/dev": "/dev:/dev:rbind",
+            "/sys": "/sys:/sys:rbind",
+            spec.RUN: f"{self.place}/run:{spec.RUN}",
+            spec.STATE: f"{self.place}/state:{spec.STATE}",
+            spec.LOG: f"{self.place}/log:{spec.LOG}",
+        }
         podman(
-            "run", "--detach", f"--name={self.name}", "--privileged", "--network=host", "--ipc=host", "--uts=host", *self.options,
-            f"--volume={self.host}:{spec.HOST}:rbind,ro,rslave", "--volume=/dev:/dev:rbind", "--volume=/sys:/sys:rbind",
-            f"--volume={self.place}/run:{spec.RUN}", f"--volume={self.place}/state:{spec.STATE}",
-            f"--volume={self.place}/log:{spec.LOG}", IMAGE,
+            "run", "--detach", f"--name={self.name}", "--privileged",
+            "--network=host", "--ipc=host", "--uts=host", *self.options,
+            *(f"--volume={mount}" for mount in mounts.values()), IMAGE,
         )  # fmt: skip
 
     def phase(self, *, wait: float = 20.0) -> Phase:
@@ -85,26 +93,38 @@ class Door:
         raise AssertionError(podman("logs", self.name, check=False))
 
     def logs(self) -> str:
-        return podman("logs", self.name)
+        log = self.place / "log/admin.log"
+        return podman("logs", self.name) + (log.read_text() if log.exists() else "")
 
     def exit_status(self) -> int:
         return int(podman("wait", self.name).split()[0])
 
     def options_of_ssh(self, *, key: Path | None = None) -> tuple[str, ...]:
-        return (
-            "-F", "none", "-i", str(key or self.key), "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes",
-            "-o", "StrictHostKeyChecking=accept-new", "-o", f"UserKnownHostsFile={self.place}/known_hosts",
-            "-o", "LogLevel=ERROR",
-        )  # fmt: skip
+        words = (
+            "IdentitiesOnly=yes",
+            "BatchMode=yes",
+            "StrictHostKeyChecking=accept-new",
+            f"UserKnownHostsFile={self.place}/known_hosts",
+            "LogLevel=ERROR",
+        )
+        return ("-F", "none", "-i", str(key or self.key), *(f"-o{word}" for word in words))
 
     def ssh_command(self, *words: str, options: tuple[str, ...] = ()) -> tuple[str, ...]:
         where = (f"-p{self.spec.port}", f"{self.spec.user}@127.0.0.1")
         return ("ssh", *self.options_of_ssh(), *options, *where, *words)
 
-    def ssh(self, *words: str, options: tuple[str, ...] = (), given: str = "") -> subprocess.CompletedProcess[str]:
+    def ssh(
+        self, *words: str, options: tuple[str, ...] = (), given: str = ""
+    ) -> subprocess.CompletedProcess[str]:
         command = self.ssh_command(*words, options=options)
         return subprocess.run(
-            command, capture_output=True, text=True, errors="surrogateescape", input=given, timeout=60, check=False
+            command,
+            capture_output=True,
+            text=True,
+            errors="surrogateescape",
+            input=given,
+            timeout=60,
+            check=False,
         )
 
     def execute(self, *command: str) -> str:
@@ -112,7 +132,9 @@ class Door:
 
 
 def keygen(*arguments: str) -> None:
-    subprocess.run(("ssh-keygen", "-q", *arguments), check=True, timeout=30, stdin=subprocess.DEVNULL)
+    subprocess.run(
+        ("ssh-keygen", "-q", *arguments), check=True, timeout=30, stdin=subprocess.DEVNULL
+    )
 
 
 def as_json(text: str) -> object:

@@ -7,14 +7,32 @@ Its root holds a static busybox under a few names, no shell, and mounts of its o
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-APPLETS = "ls cat true false sleep id env head yes touch hostname kill pwd readlink stty".split()
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+APPLETS = [
+    "ls",
+    "cat",
+    "true",
+    "false",
+    "sleep",
+    "id",
+    "env",
+    "head",
+    "yes",
+    "touch",
+    "hostname",
+    "kill",
+    "pwd",
+    "readlink",
+    "stty",
+]
 # mount_setattr or not, the machine's `/` must not learn of this: all is private.
 _BOOT = """
 set -e
@@ -74,7 +92,7 @@ def _first_child(process: subprocess.Popen[bytes]) -> int:
     while time.monotonic() < end and process.poll() is None:
         for pid in children.read_text().split():
             with contextlib.suppress(OSError):
-                if os.readlink(f"/proc/{pid}/exe").endswith("/usr/bin/busybox"):
+                if Path(f"/proc/{pid}/exe").readlink().match("/usr/bin/busybox"):
                     return int(pid)
         time.sleep(0.02)
     message = "the stand-in for a host did not come up"

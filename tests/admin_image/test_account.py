@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from admin_image import account
 from admin_image.errors import DoorError
 from admin_image.spec import DoorSpec
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PASSWD = "root:x:0:0:root:/root:/bin/bash\ndaemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin\n"
 SHADOW = "root:*:20000:0:99999:7:::\n"
@@ -39,7 +42,9 @@ def test_the_journals_group_takes_the_hosts_number() -> None:
     assert text == "root:x:0:\nadmin:x:1000:\nhostjournal:x:999:admin\n"
 
 
-@pytest.mark.parametrize("user", ["root", "daemon", "", "Admin", "a b", "a:b", "../x", "x" * 33, "admin\n"])
+@pytest.mark.parametrize(
+    "user", ["root", "daemon", "", "Admin", "a b", "a:b", "../x", "x" * 33, "admin\n"]
+)
 def test_names_that_cannot_be_are_refused(user: str) -> None:
     with pytest.raises(DoorError) as caught:
         account.check(DoorSpec(user=user), PASSWD)
@@ -59,7 +64,9 @@ def test_names_that_people_use_are_taken(user: str) -> None:
 
 
 @pytest.mark.engine
-def test_making_the_account_twice_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_making_the_account_twice_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(account, "home", lambda user: f"{tmp_path}/home/{user}")
     for name, text in {"passwd": PASSWD, "shadow": SHADOW, "group": GROUP}.items():
         (tmp_path / name).write_text(text)

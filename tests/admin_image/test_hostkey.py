@@ -31,7 +31,9 @@ def test_a_key_is_made_once_and_kept(path: Path) -> None:
     assert sorted(file.name for file in path.parent.iterdir()) == [path.name, f"{path.name}.pub"]
 
 
-@pytest.mark.parametrize("damage", [b"", b"garbage\n", b"-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n", None])
+@pytest.mark.parametrize(
+    "damage", [b"", b"garbage\n", b"-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n", None]
+)
 def test_a_damaged_key_is_replaced_and_said_so(path: Path, damage: bytes | None) -> None:
     hostkey.ensure(str(path))
     path.write_bytes(path.read_bytes()[:200] if damage is None else damage)
@@ -46,7 +48,9 @@ def test_a_directory_in_its_place_is_replaced(path: Path) -> None:
     assert path.is_file()
 
 
-@pytest.mark.parametrize("public", ["", "ssh-ed25519 AAAA stranger\n", None], ids=["empty", "another", "missing"])
+@pytest.mark.parametrize(
+    "public", ["", "ssh-ed25519 AAAA stranger\n", None], ids=["empty", "another", "missing"]
+)
 def test_the_public_half_is_written_again_from_the_private(path: Path, public: str | None) -> None:
     hostkey.ensure(str(path))
     file = Path(f"{path}.pub")

@@ -9,9 +9,6 @@ import pytest
 
 from admin_image import hostsh
 
-# What a bare interpreter has loaded; ctypes brings struct and a few of the os's own.
-LIGHT = {"ctypes", "struct"}
-
 
 @pytest.mark.parametrize(
     ("arguments", "expected"),
@@ -43,7 +40,13 @@ def test_an_unknown_option_is_named(word: str) -> None:
 
 
 def test_the_environment_is_the_hosts_and_the_terminals_kind() -> None:
-    ours = {"TERM": "xterm", "HOST": "/host", "PATH": "/container", "SSH_CONNECTION": "x", "LD_LIBRARY_PATH": "/x"}
+    ours = {
+        "TERM": "xterm",
+        "HOST": "/host",
+        "PATH": "/container",
+        "SSH_CONNECTION": "x",
+        "LD_LIBRARY_PATH": "/x",
+    }
     made = hostsh.environment_for(ours, "/proc/7/root")
     assert made["TERM"] == "xterm"
     assert made["PATH"].startswith("/usr/local/sbin:")
@@ -52,12 +55,30 @@ def test_the_environment_is_the_hosts_and_the_terminals_kind() -> None:
 
 
 def test_it_loads_next_to_nothing_before_it_enters() -> None:
-    code = "import sys; before = set(sys.modules); import admin_image.hostsh, admin_image.kernel; print(*set(sys.modules) - before)"
+    code = (
+        "import sys; before = set(sys.modules); import admin_image.hostsh, admin_image.kernel;"
+        "print(*set(sys.modules) - before)"
+    )
     root = Path(hostsh.__file__).parents[1]
     done = subprocess.run(
-        [sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True, cwd=root, timeout=30
+        [sys.executable, "-S", "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=root,
+        timeout=30,
     )
-    heavy = {"json", "dataclasses", "subprocess", "re", "enum", "typing", "pathlib", "signal", "inspect"}
+    heavy = {
+        "json",
+        "dataclasses",
+        "subprocess",
+        "re",
+        "enum",
+        "typing",
+        "pathlib",
+        "signal",
+        "inspect",
+    }
     assert not heavy & set(done.stdout.split()) - {"typing", "re", "enum"}
 
 

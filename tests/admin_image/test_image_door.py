@@ -19,10 +19,42 @@ from tests.admin_image.door import Door, keygen, podman
 
 pytestmark = pytest.mark.engine
 
-TOOLS = (
-    "ip ss ps top lsof strace tcpdump curl less vi jq dig findmnt journalctl systemctl rsync scp sftp ssh sudo "
-    "nsenter python3 busybox bash-static hostsh sheltie superman hostps ping nc traceroute dmesg lsblk openssl"
-).split()
+TOOLS = [
+    "ip",
+    "ss",
+    "ps",
+    "top",
+    "lsof",
+    "strace",
+    "tcpdump",
+    "curl",
+    "less",
+    "vi",
+    "jq",
+    "dig",
+    "findmnt",
+    "journalctl",
+    "systemctl",
+    "rsync",
+    "scp",
+    "sftp",
+    "ssh",
+    "sudo",
+    "nsenter",
+    "python3",
+    "busybox",
+    "bash-static",
+    "hostsh",
+    "sheltie",
+    "superman",
+    "hostps",
+    "ping",
+    "nc",
+    "traceroute",
+    "dmesg",
+    "lsblk",
+    "openssl",
+]
 
 
 def test_the_image_says_which_contract_it_speaks(image: str) -> None:
@@ -50,7 +82,13 @@ def test_paramiko_sees_the_kept_host_key_and_publickey_alone(door: Door) -> None
 
 def test_ssh_audit_finds_nothing_to_warn_of(door: Door) -> None:
     program = Path(sys.executable).with_name("ssh-audit")
-    command = (str(program), "--no-colors", "--skip-rate-test", f"--port={door.spec.port}", "127.0.0.1")
+    command = (
+        str(program),
+        "--no-colors",
+        "--skip-rate-test",
+        f"--port={door.spec.port}",
+        "127.0.0.1",
+    )
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert "(kex) mlkem768x25519-sha256" in done.stdout
     assert not [line for line in done.stdout.splitlines() if "[fail]" in line or "[warn]" in line]
@@ -63,7 +101,9 @@ def test_every_promised_tool_is_there(door: Door) -> None:
 
 
 def test_every_program_finds_its_libraries(door: Door) -> None:
-    done = door.ssh("for f in /usr/bin/* /usr/sbin/*; do ldd $f 2>/dev/null | grep 'not found'; done; true")
+    done = door.ssh(
+        "for f in /usr/bin/* /usr/sbin/*; do ldd $f 2>/dev/null | grep 'not found'; done; true"
+    )
     assert done.stdout == ""
 
 
@@ -71,7 +111,7 @@ def test_sudo_is_silent_and_becomes_the_command(door: Door) -> None:
     # The container has the host's name, which its hosts file need not know.
     done = door.ssh("sudo sh -c 'echo $PPID $SUDO_USER; id -u; exit 3'; echo $? $$")
     parent, user, uid, status, shell = done.stdout.split()
-    assert ("", "admin", "0", "3") == (done.stderr, user, uid, status)
+    assert (done.stderr, user, uid, status) == ("", "admin", "0", "3")
     assert parent == shell
 
 
@@ -80,7 +120,9 @@ def test_a_non_interactive_command_has_the_whole_path_and_the_host(door: Door) -
     assert door.ssh("echo $HOST; cat $HOST/etc/hostname").stdout.splitlines()[0] == "/host"
 
 
-@pytest.mark.parametrize("method", ["password", "keyboard-interactive", "hostbased", "gssapi-with-mic"])
+@pytest.mark.parametrize(
+    "method", ["password", "keyboard-interactive", "hostbased", "gssapi-with-mic"]
+)
 def test_no_other_way_is_offered(door: Door, method: str) -> None:
     done = door.ssh("true", options=("-o", f"PreferredAuthentications={method}"))
     assert "Permission denied (publickey)" in done.stderr
@@ -105,7 +147,7 @@ def test_a_key_that_was_taken_away_stays_out_without_a_restart(door: Door) -> No
 def test_files_travel_by_sftp_scp_and_rsync(door: Door, tmp_path: Path) -> None:
     source = tmp_path / "source"
     source.write_bytes(os.urandom(200_000))
-    place, port = f"admin@127.0.0.1:", str(door.spec.port)
+    place, port = "admin@127.0.0.1:", str(door.spec.port)
     options, ssh = door.options_of_ssh(), " ".join(door.ssh_command()[:-2])
     copies = {
         "scp": ("scp", *options, "-P", port, str(source), f"{place}scp"),
@@ -117,7 +159,12 @@ def test_files_travel_by_sftp_scp_and_rsync(door: Door, tmp_path: Path) -> None:
         assert door.ssh(f"cat {name} | wc -c").stdout.strip() == "200000"
     batch = tmp_path / "batch"
     batch.write_text(f"get scp {tmp_path}/back\n")
-    subprocess.run(("sftp", *options, "-P", port, "-b", str(batch), place), check=True, timeout=60, capture_output=True)
+    subprocess.run(
+        ("sftp", *options, "-P", port, "-b", str(batch), place),
+        check=True,
+        timeout=60,
+        capture_output=True,
+    )
     assert (tmp_path / "back").read_bytes() == source.read_bytes()
 
 
@@ -127,9 +174,21 @@ def test_a_local_port_is_forwarded_and_the_door_can_be_jumped_through(door: Door
 
 
 def test_control_master_carries_many_sessions(door: Door, tmp_path: Path) -> None:
-    master = ("-o", f"ControlPath={tmp_path}/m", "-o", "ControlMaster=auto", "-o", "ControlPersist=5")
+    master = (
+        "-o",
+        f"ControlPath={tmp_path}/m",
+        "-o",
+        "ControlMaster=auto",
+        "-o",
+        "ControlPersist=5",
+    )
     assert [door.ssh(f"exit {n}", options=master).returncode for n in range(5)] == list(range(5))
-    subprocess.run(door.ssh_command(options=(*master, "-O", "exit")), capture_output=True, timeout=10, check=False)
+    subprocess.run(
+        door.ssh_command(options=(*master, "-O", "exit")),
+        capture_output=True,
+        timeout=10,
+        check=False,
+    )
 
 
 def test_agents_and_x11_are_not_forwarded(door: Door) -> None:
@@ -145,7 +204,9 @@ def test_the_words_of_other_systems_lead_to_the_host(door: Door) -> None:
 def test_nothing_of_the_host_can_be_written_by_path(door: Door, tmp_path: Path) -> None:
     mounts = door.execute("findmnt", "-R", "/host", "-rno", "FSTYPE,OPTIONS").splitlines()
     kinds = [line.split() for line in mounts]
-    assert [kind for kind, options in kinds if kind != "autofs" and "ro" not in options.split(",")] == []
+    assert [
+        kind for kind, options in kinds if kind != "autofs" and "ro" not in options.split(",")
+    ] == []
     assert door.ssh(f"sudo touch /host{tmp_path}/x").returncode == 1
 
 
@@ -174,7 +235,9 @@ def test_the_user_may_have_any_name_that_is_free(image: str, tmp_path: Path, use
         assert f"{user}:$6$salt$" in door.execute("cat", "/etc/shadow")
 
 
-def test_a_certificate_of_a_trusted_ca_with_the_right_principal_opens(image: str, tmp_path: Path) -> None:
+def test_a_certificate_of_a_trusted_ca_with_the_right_principal_opens(
+    image: str, tmp_path: Path
+) -> None:
     door = Door(tmp_path, DoorSpec(trusted_cas=True, principals=True))
     ca = tmp_path / "ca"
     keygen("-t", "ed25519", "-N", "", "-f", str(ca))
@@ -184,12 +247,24 @@ def test_a_certificate_of_a_trusted_ca_with_the_right_principal_opens(image: str
     with door:
         assert door.phase().phase == "open", door.logs()
         for principal, expected in (("intern", 255), ("sre", 0)):
-            keygen("-s", str(ca), "-I", "test", "-n", principal, "-V", "+1h", str(door.key.with_suffix(".pub")))
+            keygen(
+                "-s",
+                str(ca),
+                "-I",
+                "test",
+                "-n",
+                principal,
+                "-V",
+                "+1h",
+                str(door.key.with_suffix(".pub")),
+            )
             assert door.ssh("true").returncode == expected
 
 
 def test_the_users_algorithms_are_honoured(image: str, tmp_path: Path) -> None:
-    with Door(tmp_path, DoorSpec(ciphers=("-chacha20*",), key_exchange_algorithms=("+curve25519-sha256",))) as door:
+    with Door(
+        tmp_path, DoorSpec(ciphers=("-chacha20*",), key_exchange_algorithms=("+curve25519-sha256",))
+    ) as door:
         assert door.phase().phase == "open", door.logs()
         assert door.ssh("true", options=("-o", "KexAlgorithms=curve25519-sha256")).returncode == 0
         assert door.ssh("true", options=("-c", "chacha20-poly1305@openssh.com")).returncode == 255

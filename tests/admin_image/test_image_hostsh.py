@@ -4,13 +4,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pexpect
 import pytest
 
-from tests.admin_image.door import Door
-from tests.admin_image.stand_in import StandIn
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.admin_image.door import Door
+    from tests.admin_image.stand_in import StandIn
 
 pytestmark = pytest.mark.engine
 
@@ -25,7 +28,9 @@ def never_the_machine_itself(entrance: Door, host: StandIn) -> None:
 @pytest.fixture
 def terminal(entrance: Door) -> Iterator[pexpect.spawn[str]]:
     command = entrance.ssh_command(options=("-tt",))
-    child = pexpect.spawn(command[0], list(command[1:]), encoding="utf-8", timeout=20, dimensions=(33, 101))
+    child = pexpect.spawn(
+        command[0], list(command[1:]), encoding="utf-8", timeout=20, dimensions=(33, 101)
+    )
     child.expect(r"\[admin@admin:[^]]* ~\]\$ ")
     child.sendline("hostsh")
     child.expect(PROMPT)
@@ -62,13 +67,17 @@ def test_a_signal_that_ends_the_command_is_seen_as_such(entrance: Door) -> None:
 
 
 def test_a_signal_sent_to_hostsh_reaches_the_command_itself(entrance: Door) -> None:
-    done = entrance.ssh("hostsh sleep 60 & sleep 0.5; cat /proc/$!/comm; sudo kill -TERM $!; wait $!")
+    done = entrance.ssh(
+        "hostsh sleep 60 & sleep 0.5; cat /proc/$!/comm; sudo kill -TERM $!; wait $!"
+    )
     assert (done.stdout, done.returncode) == ("sleep\n", 143)
 
 
 def test_arguments_arrive_untouched(entrance: Door) -> None:
-    done = entrance.ssh(r"""hostsh env -i 'A=a  b' 'B=$HOME' 'C="' "D=$(printf '\377')" 'E=*' env""")
-    assert done.stdout == "A=a  b\nB=$HOME\nC=\"\nD=\udcff\nE=*\n"
+    done = entrance.ssh(
+        r"""hostsh env -i 'A=a  b' 'B=$HOME' 'C="' "D=$(printf '\377')" 'E=*' env"""
+    )
+    assert done.stdout == 'A=a  b\nB=$HOME\nC="\nD=\udcff\nE=*\n'
 
 
 def test_pipes_pass_through(entrance: Door) -> None:
@@ -78,17 +87,24 @@ def test_pipes_pass_through(entrance: Door) -> None:
 
 
 def test_it_is_the_host_that_is_entered(entrance: Door) -> None:
-    assert entrance.ssh("hostsh hostname; hostsh cat /etc/os-release").stdout == "stand-in\nID=stand-in\n"
+    assert (
+        entrance.ssh("hostsh hostname; hostsh cat /etc/os-release").stdout
+        == "stand-in\nID=stand-in\n"
+    )
 
 
 def test_the_environment_is_clean(entrance: Door) -> None:
     names = {line.partition("=")[0] for line in entrance.ssh("hostsh env").stdout.splitlines()}
-    assert not {name for name in names if name.startswith(("SSH", "SUDO"))} | ({"HOST", "container"} & names)
+    assert not {name for name in names if name.startswith(("SSH", "SUDO"))} | (
+        {"HOST", "container"} & names
+    )
     assert {"PATH", "HOME", "LANG"} <= names
 
 
 def test_piped_input_is_read_as_a_shell_reads_it(entrance: Door) -> None:
-    done = entrance.ssh("hostsh", given="echo $((6*7)) ${BASH_ENV-none}\nls /etc/os-release | cat\nexit 7\n")
+    done = entrance.ssh(
+        "hostsh", given="echo $((6*7)) ${BASH_ENV-none}\nls /etc/os-release | cat\nexit 7\n"
+    )
     assert (done.stdout, done.returncode) == ("42 none\n/etc/os-release\n", 7)
 
 

@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,7 +19,12 @@ pytestmark = pytest.mark.engine
 
 
 def _descends(pid: int) -> list[str]:
-    listing = subprocess.run(("ps", "--no-headers", "-o", "pid,comm", "--ppid", str(pid)), capture_output=True, text=True, check=False)
+    listing = subprocess.run(
+        ("ps", "--no-headers", "-o", "pid,comm", "--ppid", str(pid)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     return listing.stdout.split("\n")
 
 
@@ -99,7 +103,9 @@ def test_a_supervisor_that_was_killed_leaves_no_listening_sshd(image: str, tmp_p
     ],
     ids=["empty", "truncated", "another contract", "wrong type", "root", "sshd", "no such cipher"],
 )
-def test_a_spec_that_cannot_be_is_refused_by_code(image: str, tmp_path: Path, text: str, code: str) -> None:
+def test_a_spec_that_cannot_be_is_refused_by_code(
+    image: str, tmp_path: Path, text: str, code: str
+) -> None:
     door = Door(tmp_path)
     door.write("spec.json", text)
     with _started(door):
@@ -129,7 +135,11 @@ def test_a_mount_that_appears_on_the_host_is_sealed_at_once(image: str, tmp_path
             end = time.monotonic() + 5
             while time.monotonic() < end and "sealed what was mounted" not in door.logs():
                 time.sleep(0.05)
-            assert door.ssh("sudo touch '/host/late disk/x' 2>&1").stdout.strip().endswith("Read-only file system")
+            assert (
+                door.ssh("sudo touch '/host/late disk/x' 2>&1")
+                .stdout.strip()
+                .endswith("Read-only file system")
+            )
             (host / "late disk" / "the host writes").touch()
 
 
@@ -141,7 +151,9 @@ def _answers(port: int) -> bool:
 def _sleeping() -> set[str]:
     end, found = time.monotonic() + 3, set[str]()
     while time.monotonic() < end and found != {"9871", "9872"}:
-        listing = subprocess.run(("ps", "-eo", "args"), capture_output=True, text=True, check=True).stdout
+        listing = subprocess.run(
+            ("ps", "-eo", "args"), capture_output=True, text=True, check=True
+        ).stdout
         found = {line.split()[-1] for line in listing.splitlines() if line.startswith("sleep 987")}
         if not found:
             break

@@ -19,7 +19,14 @@ def root(tmp_path: Path) -> Path:
 
 def test_the_journal_and_the_words_of_other_systems_lead_to_the_host(root: Path) -> None:
     assert places.link_all(root=str(root)) == []
-    for place in ("var/log/journal", "run/systemd", ".lifsea/rootfs", ".bottlerocket/rootfs", "media/root", "run/host"):
+    for place in (
+        "var/log/journal",
+        "run/systemd",
+        ".lifsea/rootfs",
+        ".bottlerocket/rootfs",
+        "media/root",
+        "run/host",
+    ):
         assert (root / place).readlink().is_relative_to("/host")
 
 
@@ -34,7 +41,7 @@ def test_an_empty_directory_gives_way_and_a_full_one_stays(root: Path) -> None:
     warnings = places.link_all(root=str(root))
     assert (root / "var/log/journal").is_symlink()
     assert (root / "run/systemd/full").is_dir()
-    assert ["/run/systemd does not lead to the host's: Directory not empty"] == warnings
+    assert warnings == ["/run/systemd does not lead to the host's: Directory not empty"]
 
 
 def test_a_directory_of_the_host_itself_is_never_replaced(root: Path) -> None:

@@ -3,18 +3,21 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
 from admin_image import ports
 from admin_image.errors import DoorError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 TABLE = """\
   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
-   0: 0100007F:08FB 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4711 1 0 100 0 0 10 0
-   1: 0100007F:08FB 0100007F:D431 01 00000000:00000000 00:00000000 00000000     0        0 4712 1 0 20 4 30 10 -1
-   2: 00000000:0016 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4713 1 0 100 0 0 10 0
+   0: 0100007F:08FB 00000000:0000 0A 0:0 00:0 0 0 0 4711 1
+   1: 0100007F:08FB 0100007F:D431 01 0:0 00:0 0 0 0 4712 1
+   2: 00000000:0016 00000000:0000 0A 0:0 00:0 0 0 0 4713 1
 """
 
 
@@ -25,7 +28,7 @@ def taken() -> Iterator[int]:
 
 
 def test_only_listening_sockets_of_the_port_are_found() -> None:
-    assert [4711] == ports.listening(TABLE, 2299)
+    assert ports.listening(TABLE, 2299) == [4711]
 
 
 def test_a_taken_port_is_refused_by_name_of_its_holder(taken: int) -> None:

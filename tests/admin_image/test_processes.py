@@ -16,7 +16,8 @@ STUBBORN = """
 import subprocess, sys, time
 from admin_image import kernel, processes
 kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
-subprocess.Popen(["/bin/sh", "-c", "trap '' TERM HUP; setsid sh -c 'trap \\"\\" TERM HUP; sleep 987' & sleep 987; :"])
+stubborn = "trap '' TERM HUP; sleep 987; :"
+subprocess.Popen(["/bin/sh", "-c", 'setsid sh -c "$0" & ' + stubborn, stubborn])
 time.sleep(0.5)
 before = len(processes.descendants())
 start = time.monotonic()
@@ -29,7 +30,12 @@ pytestmark = pytest.mark.engine
 
 def test_stubborn_and_orphaned_descendants_are_ended() -> None:
     done = subprocess.run(
-        [sys.executable, "-c", STUBBORN], capture_output=True, text=True, check=True, cwd=ROOT, timeout=30
+        [sys.executable, "-c", STUBBORN],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+        timeout=30,
     )
     before, after, quick = done.stdout.split()
     assert int(before) >= 4

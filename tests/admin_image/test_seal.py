@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Each in a mount namespace of its own, below a directory of its own; the kernel is the real one."""
+"""Each in a mount namespace of its own, below a directory of its own, by the real kernel."""
 
 from __future__ import annotations
 
@@ -74,16 +74,18 @@ class TestTree:
 
     def test_all_that_is_mounted_below_becomes_read_only(self, sealed: Run) -> None:
         found = sealed("""
-            for name in ("/var", "/var/lib", "/with space", "/tab\\there", "/back\\\\slash"):
+            names = ["/var", "/var/lib", "/with space", "/tab\\there", "/back\\\\slash"]
+            for name in names:
                 tmpfs(root + name)
             seal.seal(root, walk=walk)
-            print(json.dumps([writes(root + n) for n in ("", "/var", "/var/lib", "/with space", "/tab\\there", "/back\\\\slash")]))
+            print(json.dumps([writes(root + name) for name in ["", *names]]))
         """)
         assert found == [False] * 6
 
     def test_what_was_forbidden_stays_forbidden(self, sealed: Run) -> None:
         found = sealed("""
-            tmpfs(root + "/strict", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC | kernel.MS_NOATIME)
+            all_of_them = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
+            tmpfs(root + "/strict", all_of_them | kernel.MS_NOATIME)
             tmpfs(root + "/nodir", kernel.MS_NODIRATIME | kernel.MS_STRICTATIME)
             before = [options(root + "/strict"), options(root + "/nodir")]
             seal.seal(root, walk=walk)
@@ -121,7 +123,9 @@ class TestTree:
 
     def test_the_upper_of_two_on_one_point_is_sealed(self, sealed: Run) -> None:
         found = sealed("""
-            tmpfs(root + "/a", kernel.MS_NOEXEC); tmpfs(root + "/a/b"); tmpfs(root + "/a", kernel.MS_NODEV)
+            tmpfs(root + "/a", kernel.MS_NOEXEC)
+            tmpfs(root + "/a/b")
+            tmpfs(root + "/a", kernel.MS_NODEV)
             seal.seal(root, walk=walk)
             print(json.dumps([writes(root + "/a"), options(root + "/a")]))
         """)
@@ -137,7 +141,7 @@ class TestTree:
         """)
         assert found == "door.seal-failed"
 
-    def test_ten_hundred_mounts_are_sealed_in_a_moment(self, sealed: Run) -> None:
+    def test_hundreds_of_mounts_are_sealed_in_a_moment(self, sealed: Run) -> None:
         found = sealed("""
             for number in range(300):
                 tmpfs(f"{root}/{number}")
@@ -164,7 +168,8 @@ class TestWalk:
             kernel.mount = slow
             start = time.monotonic()
             done = seal.seal(root, walk=True)
-            print(json.dumps([[p.removeprefix(root) for p in done.detached], os.listdir(root + "/nfs"), time.monotonic() - start < 10]))
+            gone = [point.removeprefix(root) for point in done.detached]
+            print(json.dumps([gone, os.listdir(root + "/nfs"), time.monotonic() - start < 10]))
         """)
         assert found == [["/nfs"], [], True]
 
@@ -186,5 +191,4 @@ def test_a_mount_without_a_word_on_access_times_keeps_them_strict() -> None:
 
 
 def test_the_parser_reads_the_real_table() -> None:
-    with open(seal.MOUNTINFO, encoding="utf-8", errors="surrogateescape") as file:
-        assert "/" in [mount.point for mount in mountinfo.parse(file.read())]
+    assert "/" in [mount.point for mount in mountinfo.parse(Path(seal.MOUNTINFO).read_text())]

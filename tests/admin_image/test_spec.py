@@ -13,7 +13,17 @@ WORDS = st.lists(st.text(min_size=1), max_size=3).map(tuple)
 
 
 @given(
-    st.builds(DoorSpec, st.text(), st.text(), st.integers(1, 65535), st.booleans(), st.booleans(), WORDS, WORDS, WORDS)
+    st.builds(
+        DoorSpec,
+        st.text(),
+        st.text(),
+        st.integers(1, 65535),
+        st.booleans(),
+        st.booleans(),
+        WORDS,
+        WORDS,
+        WORDS,
+    )
 )
 def test_a_spec_survives_the_way_into_the_container(spec: DoorSpec) -> None:
     assert DoorSpec.from_json(spec.to_json()) == spec
@@ -26,9 +36,25 @@ def test_a_phase_survives_the_way_to_the_launcher() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", "null", "{", json.dumps({"contract": 2}), json.dumps({"contract": 1, "colour": "red"}), "{}"],
-    ids=["empty", "a list", "null", "truncated", "another contract", "unknown field", "no contract"],
+    [
+        "",
+        "[]",
+        "null",
+        "{",
+        json.dumps({"contract": 2}),
+        json.dumps({"contract": 1, "colour": "red"}),
+        "{}",
+    ],
+    ids=[
+        "empty",
+        "a list",
+        "null",
+        "truncated",
+        "another contract",
+        "unknown field",
+        "no contract",
+    ],
 )
 def test_a_damaged_spec_is_a_value_error(text: str) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"."):
         DoorSpec.from_json(text)

@@ -25,18 +25,28 @@ def test_keys_are_read_from_the_launchers_file() -> None:
 
 
 def test_authorities_stand_in_it_only_when_the_spec_has_them() -> None:
-    assert not [line for line in lines(DoorSpec()) if line.startswith(("Trusted", "AuthorizedPrincipals"))]
+    assert not [
+        line for line in lines(DoorSpec()) if line.startswith(("Trusted", "AuthorizedPrincipals"))
+    ]
     text = lines(DoorSpec(trusted_cas=True, principals=True))
-    assert {f"TrustedUserCAKeys {CA_FILE}", f"AuthorizedPrincipalsFile {PRINCIPALS_FILE}"} <= set(text)
+    assert {f"TrustedUserCAKeys {CA_FILE}", f"AuthorizedPrincipalsFile {PRINCIPALS_FILE}"} <= set(
+        text
+    )
 
 
 @pytest.mark.parametrize(
     ("listen", "expected"),
-    [("", []), ("127.0.0.1", ["ListenAddress 127.0.0.1"]), ("fe80::1%eth0", ["ListenAddress [fe80::1%eth0]"])],
+    [
+        ("", []),
+        ("127.0.0.1", ["ListenAddress 127.0.0.1"]),
+        ("fe80::1%eth0", ["ListenAddress [fe80::1%eth0]"]),
+    ],
     ids=["everywhere", "IPv4", "IPv6 with its scope"],
 )
 def test_the_listen_address_is_written_as_sshd_reads_it(listen: str, expected: list[str]) -> None:
-    assert expected == [line for line in lines(DoorSpec(listen=listen)) if line.startswith("Listen")]
+    assert expected == [
+        line for line in lines(DoorSpec(listen=listen)) if line.startswith("Listen")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -50,7 +60,15 @@ def test_the_listen_address_is_written_as_sshd_reads_it(listen: str, expected: l
         (("^b", "x"), "b,x,a1,a2"),
         (("+x,y",), "a1,a2,b,x,y"),
     ],
-    ids=["none", "replace", "append", "remove by pattern", "remove two", "first", "joined by commas"],
+    ids=[
+        "none",
+        "replace",
+        "append",
+        "remove by pattern",
+        "remove two",
+        "first",
+        "joined by commas",
+    ],
 )
 def test_the_marks_of_a_list_work_on_the_images_own(wanted: tuple[str, ...], expected: str) -> None:
     assert expected == sshd.algorithms(wanted, ("a1", "a2", "b"))
