@@ -14,10 +14,12 @@ if TYPE_CHECKING:
 
 DOCKER_HUB: Final = "docker.io"
 NAME_LIMIT: Final = 255  # characters of registry/repository, as the reference implementation has it
+LENGTH_LIMIT: Final = 512  # of a whole reference: the longest name, tag and digest
 SHOWN: Final = 80  # characters of a bad reference that an error repeats
 PINNED: Final = "pinned-"
 
-_HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.?)+", re.ASCII)
+_LABEL: Final = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
+_HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*", re.ASCII)
 _COMPONENT = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*", re.ASCII)
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.ASCII)
 _DIGEST = re.compile(r"sha256:[a-f0-9]{64}", re.ASCII)
@@ -101,6 +103,8 @@ def _refuse_foreign(text: str) -> None:
     """Name the forms that people paste and that other tools take."""
     if not text:
         raise _BadReferenceError("it is empty")
+    if len(text) > LENGTH_LIMIT:
+        raise _BadReferenceError(f"it has more than {LENGTH_LIMIT} characters")
     if text != text.strip():
         raise _BadReferenceError("there is white space around it")
     if "://" in text:
@@ -164,6 +168,8 @@ def _check_address(host: str) -> None:
     import ipaddress
 
     try:
-        ipaddress.IPv6Address(host.removeprefix("[").removesuffix("]"))
+        if not host.endswith("]") or "%" in host:
+            raise ValueError  # noqa: TRY301 - no bracket, or a scope that is only this host's
+        ipaddress.IPv6Address(host[1:-1])
     except ValueError:
         raise _bad_host(host) from None

@@ -61,4 +61,5 @@ def test_a_pulled_image_is_in_the_engine_under_its_name(
     assert (name, image.config_digest) == (found.name, found.config_digest)
     assert image.digest == found.manifest_digest
     assert {"made-by": "a test"} == found.labels
-    assert pull(name, engine, tmp_path) == found
+    again = pull(name, engine, tmp_path)
+    assert again == found
