@@ -74,7 +74,7 @@ def ensure(
     if policy is Pull.NEVER or task.is_local():
         why = "pulling was ruled out" if policy is Pull.NEVER else "that name has no registry"
         message = f"{reference} is not in {runtime.name}, and {why}"
-        hint = "Build, load or pull it first: hatchway image build, load, pull."
+        hint = "Load it (hatchway image load FILE), or name one that a registry has (--image)."
         raise ImageError("image.missing", message, hint)
     try:
         return task.pull(policy)
@@ -143,6 +143,11 @@ class _Task:
 
     def cached(self) -> Image | None:
         return find(self.reference, runtime=self.runtime, store=self.store)
+
+    def is_local(self) -> bool:
+        """Tell whether the name is one that only builds and loads give: podman's `localhost/`."""
+        known = (*self.registries.endpoints, *self.registries.mirrors)
+        return self.reference.registry == "localhost" and "localhost" not in known
 
     def pull(self, policy: Pull) -> Image:
         files.own_directory(self.store)
