@@ -69,7 +69,7 @@ def ensure(
     """
     task = _Task(reference, runtime, registries, store, monitor, time.monotonic() + timeout)
     found = task.cached()
-    if found and (policy is not Pull.ALWAYS or reference.digest):
+    if found and task.is_settled(policy):
         return found
     if policy is Pull.NEVER or task.is_local():
         why = "pulling was ruled out" if policy is Pull.NEVER else "that name has no registry"
@@ -143,6 +143,15 @@ class _Task:
 
     def cached(self) -> Image | None:
         return find(self.reference, runtime=self.runtime, store=self.store)
+
+    def is_local(self) -> bool:
+        """Tell whether the name is one that only builds and loads give: podman's `localhost/`."""
+        known = (*self.registries.endpoints, *self.registries.mirrors)
+        return self.reference.registry == "localhost" and "localhost" not in known
+
+    def is_settled(self, policy: Pull) -> bool:
+        """Tell whether an image that is here needs no word of a registry."""
+        return policy is not Pull.ALWAYS or bool(self.reference.digest) or self.is_local()
 
     def is_local(self) -> bool:
         """Tell whether the name is one that only builds and loads give: podman's `localhost/`."""
