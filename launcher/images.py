@@ -153,11 +153,6 @@ class _Task:
         """Tell whether an image that is here needs no word of a registry."""
         return policy is not Pull.ALWAYS or bool(self.reference.digest) or self.is_local()
 
-    def is_local(self) -> bool:
-        """Tell whether the name is one that only builds and loads give: podman's `localhost/`."""
-        known = (*self.registries.endpoints, *self.registries.mirrors)
-        return self.reference.registry == "localhost" and "localhost" not in known
-
     def pull(self, policy: Pull) -> Image:
         files.own_directory(self.store)
         with hold(self.store / LOCK, timeout=self._left(), monitor=self.monitor):

@@ -1,35 +1,380 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Images pulled from a real registry and given to real engines."""
+"""Images that are found, pulled or loaded: cache first, pins kept, nothing left behind."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import dataclasses
+import fcntl
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import tarfile
+import threading
+import time
+from typing import IO, TYPE_CHECKING, Any, cast
 
 import pytest
+import stamina
 
-from launcher import images
+from launcher import image_record, images
+from launcher.errors import HostError, ImageError, RuntimeUnavailableError
 from launcher.images import Pull
 from launcher.monitor import SilentMonitor
 from launcher.references import Reference
-from launcher.registry.endpoint import RegistrySettings
+from launcher.registry.endpoint import Endpoint, RegistrySettings
+from launcher.registry.platform import this as this_machine
+from launcher.runtimes.base import Image
+from tests.launcher import registry_faults as faults
 from tests.launcher.real_engines import ENGINES
-from tests.launcher.real_registry import RealRegistry, real_registry
-from tests.launcher.small_images import make_image
+from tests.launcher.real_registry import RealRegistry, free_port, real_registry
+from tests.launcher.registry_faults import FaultyRegistry, faulty_registry
+from tests.launcher.small_images import digest_of, make_image, make_index, parsed
+from tests.launcher.test_archive import written
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from launcher.runtimes.base import Image, Runtime
+    from launcher.runtimes.base import Runtime
+
+IMAGE = make_image((b"one", os.urandom(100_000)))
+OTHER = make_image((b"other",))
 
 
-@pytest.fixture(scope="session")
+class FakeEngine:
+    """Holds what it is given, by the name in the archive; counts what it is asked."""
+
+    name = "a fake engine"
+
+    def __init__(self) -> None:
+        self.images: dict[str, Image] = {}
+        self.loads = 0
+        self.fail: Exception | None = None
+
+    def find_image(self, name: str) -> Image | None:
+        return self.images.get(name)
+
+    def load_image(self, archive: Iterable[bytes], *, timeout: float) -> None:  # noqa: ARG002
+        self.loads += 1
+        if self.fail:
+            raise self.fail
+        data = b"".join(archive)
+        with tarfile.open(fileobj=io.BytesIO(data)) as tar:
+            stream = cast("IO[bytes]", tar.extractfile("manifest.json"))
+            [entry] = json.loads(stream.read())
+        digest = "sha256:" + entry["Config"].rpartition("/")[2]
+        self.hold(entry["RepoTags"][0], digest)
+
+    def hold(self, name: str, config_digest: str) -> None:
+        self.images[name] = Image(name, config_digest)
+
+
+@dataclasses.dataclass
+class Bench:
+    """One host: an engine, a store, and a registry that may misbehave."""
+
+    server: FaultyRegistry
+    store: Path
+    engine: FakeEngine = dataclasses.field(default_factory=FakeEngine)
+    monitor: SilentMonitor = dataclasses.field(default_factory=SilentMonitor)
+    settings: RegistrySettings = dataclasses.field(default_factory=RegistrySettings)
+
+    def name(self, rest: str = "app:v1") -> str:
+        return f"{self.server.host}/{rest}"
+
+    def ensure(
+        self, rest: str = "app:v1", policy: Pull = Pull.MISSING, timeout: float = 20
+    ) -> Image:
+        return images.ensure(
+            Reference.parse(self.name(rest)),
+            runtime=cast("Runtime", self.engine),
+            policy=policy,
+            registries=self.settings,
+            store=self.store,
+            monitor=self.monitor,
+            timeout=timeout,
+        )
+
+    def left(self) -> list[str]:
+        return [path.name for path in (self.store / "blobs").iterdir()]
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    with faulty_registry() as server, stamina.set_testing(True, attempts=99):
+        server.put(IMAGE)
+        yield Bench(server, tmp_path / "store")
+
+
+# Cache first
+
+
+def test_an_image_that_is_missing_is_pulled_and_its_blobs_dropped(bench: Bench) -> None:
+    found = bench.ensure()
+    assert (found.config_digest, found.manifest_digest) == (IMAGE.config_digest, IMAGE.digest)
+    assert bench.left() == []
+
+
+def test_an_image_that_is_here_costs_no_network_and_no_write(bench: Bench) -> None:
+    bench.engine.hold(bench.name(), OTHER.config_digest)
+    assert bench.ensure().config_digest == OTHER.config_digest
+    assert not bench.server.seen
+    assert not bench.store.exists()
+
+
+def test_an_image_of_ours_keeps_the_digest_that_it_came_with(bench: Bench) -> None:
+    first = bench.ensure()
+    asked = len(bench.server.seen)
+    assert bench.ensure() == first
+    assert len(bench.server.seen) == asked
+
+
+def test_never_is_an_error_that_says_what_to_do(bench: Bench) -> None:
+    with pytest.raises(ImageError) as caught:
+        bench.ensure(policy=Pull.NEVER)
+    assert (caught.value.code, bool(caught.value.hint)) == ("image.missing", True)
+    assert not bench.server.seen
+
+
+def test_a_name_that_only_builds_give_is_not_looked_for_in_a_registry(bench: Bench) -> None:
+    with pytest.raises(ImageError) as caught:
+        pull("localhost/app:v1", cast("Runtime", bench.engine), bench.store)
+    assert caught.value.code == "image.missing"
+    bench.engine.hold("localhost/app:v1", IMAGE.config_digest)
+    found = pull("localhost/app:v1", cast("Runtime", bench.engine), bench.store, Pull.ALWAYS)
+    assert found.config_digest == IMAGE.config_digest
+
+
+# Always
+
+
+def test_always_pulls_what_changed(bench: Bench) -> None:
+    bench.ensure()
+    bench.server.put(OTHER)
+    assert bench.ensure(policy=Pull.ALWAYS).config_digest == OTHER.config_digest
+
+
+def test_always_fetches_no_blob_when_nothing_changed(bench: Bench) -> None:
+    bench.ensure()
+    asked = len(bench.server.paths("blobs"))
+    bench.ensure(policy=Pull.ALWAYS)
+    assert (len(bench.server.paths("blobs")), bench.engine.loads) == (asked, 1)
+
+
+@pytest.mark.parametrize(
+    "fault", [faults.status(500), faults.Handler.reset, faults.truncated_blobs], ids=range(3)
+)
+def test_always_uses_what_is_here_when_the_registry_cannot_be_reached(
+    bench: Bench, fault: Any
+) -> None:
+    bench.engine.hold(bench.name(), OTHER.config_digest)
+    bench.server.faults.append(fault)
+    assert bench.ensure(policy=Pull.ALWAYS).config_digest == OTHER.config_digest
+    assert bench.monitor.notes[-1].endswith("using the image that is here")
+
+
+@pytest.mark.parametrize("code", [401, 403, 404])
+def test_always_does_not_pass_over_a_refusal(bench: Bench, code: int) -> None:
+    bench.engine.hold(bench.name(), OTHER.config_digest)
+    bench.server.faults.append(faults.status(code))
+    with pytest.raises(ImageError):
+        bench.ensure(policy=Pull.ALWAYS)
+
+
+# Pins
+
+
+def test_a_pin_is_satisfied_by_what_was_pulled_under_it(bench: Bench) -> None:
+    pin = f"app@{IMAGE.digest}"
+    first = bench.ensure(pin)
+    asked = len(bench.server.seen)
+    assert first.name == bench.name(f"app:pinned-{IMAGE.digest[7:19]}")
+    assert bench.ensure(pin) == bench.ensure(pin, Pull.ALWAYS) == first
+    assert len(bench.server.seen) == asked
+
+
+def test_a_pin_does_not_take_a_tag_that_holds_something_else(bench: Bench) -> None:
+    bench.engine.hold(bench.name(), OTHER.config_digest)
+    found = bench.ensure(f"app:v1@{IMAGE.digest}")
+    assert found.config_digest == IMAGE.config_digest
+
+
+def test_a_pin_is_not_satisfied_by_a_tag_that_was_moved_in_the_engine(bench: Bench) -> None:
+    pin = f"app:v1@{IMAGE.digest}"
+    bench.ensure(pin)
+    bench.engine.hold(bench.name(), OTHER.config_digest)
+    with pytest.raises(ImageError) as caught:
+        bench.ensure(pin, Pull.NEVER)
+    assert caught.value.code == "image.missing"
+
+
+def test_a_pin_is_satisfied_by_the_tag_that_was_pulled_before(bench: Bench) -> None:
+    bench.ensure()
+    bench.server.faults.append(faults.status(500))
+    assert bench.ensure(f"app:v1@{IMAGE.digest}").config_digest == IMAGE.config_digest
+
+
+def test_a_pin_may_name_the_index_or_the_image_in_it(bench: Bench) -> None:
+    index = make_index({this_machine(): IMAGE})
+    kind = "application/vnd.oci.image.index.v1+json"
+    bench.server.manifests["v1"] = bench.server.manifests[digest_of(index)] = index, kind
+    assert bench.ensure().manifest_digest == digest_of(index)
+    for digest in (digest_of(index), IMAGE.digest):
+        assert bench.ensure(f"app:v1@{digest}", Pull.NEVER).manifest_digest == digest
+
+
+def test_an_image_that_is_here_by_chance_is_recognised_by_its_configuration(bench: Bench) -> None:
+    bench.engine.hold(bench.name(), IMAGE.config_digest)
+    bench.ensure(f"app:v1@{IMAGE.digest}")
+    assert not bench.server.paths("blobs")
+    assert bench.engine.loads == 0
+
+
+# The record
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage", b"[]", b'{"x": 1}', b"[" * 100_000])
+def test_a_damaged_record_is_an_empty_one(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "images.json"
+    path.write_bytes(content)
+    assert image_record.read(path) == {}
+    entry = image_record.Entry("a", "b", "c", "now")
+    image_record.remember(path, "r", entry)
+    assert image_record.read(path) == {"r": entry}
+
+
+def test_the_record_does_not_grow_for_ever(tmp_path: Path) -> None:
+    entry = image_record.Entry("a", "b", "c", "now")
+    for number in range(image_record.LIMIT + 5):
+        image_record.remember(tmp_path / "images.json", f"r{number}", entry)
+    found = image_record.read(tmp_path / "images.json")
+    assert (len(found), "r4" in found, "r5" in found) == (image_record.LIMIT, False, True)
+
+
+# Failures and what they leave
+
+
+def test_a_pull_out_of_time_says_what_the_trouble_was(bench: Bench) -> None:
+    bench.server.faults.append(faults.times(1, faults.status(503, "manifests")))
+    bench.server.faults.append(faults.trickle("blobs"))
+    with pytest.raises(ImageError) as caught:
+        bench.ensure(timeout=1)
+    assert caught.value.code == "image.timeout"
+    assert "503" in caught.value.message
+
+
+def test_an_engine_that_fails_leaves_blobs_for_the_next_try(bench: Bench) -> None:
+    bench.engine.fail = RuntimeUnavailableError("runtime.down", "gone")
+    with pytest.raises(RuntimeUnavailableError):
+        bench.ensure()
+    fetched = len(bench.server.paths("blobs"))
+    bench.engine.fail = None
+    bench.ensure()
+    assert len(bench.server.paths("blobs")) == fetched
+    assert bench.left() == []
+
+
+def test_an_engine_that_does_not_hold_what_it_took_is_told(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench.engine, "hold", lambda *_: None)
+    with pytest.raises(ImageError, match="does not hold it"):
+        bench.ensure()
+
+
+def test_a_store_that_others_can_write_to_is_refused(bench: Bench) -> None:
+    bench.store.mkdir()
+    bench.store.chmod(0o777)
+    with pytest.raises(HostError) as caught:
+        bench.ensure()
+    assert caught.value.code == "host.unsafe-path"
+
+
+def test_many_pulls_at_once_are_one_pull(bench: Bench) -> None:
+    found: list[Image] = []
+    threads = [threading.Thread(target=lambda: found.append(bench.ensure())) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(found), bench.engine.loads) == (10, 1)
+
+
+def test_a_lock_that_is_held_for_too_long_is_told(bench: Bench) -> None:
+    bench.store.mkdir(mode=0o755)
+    with (bench.store / images.LOCK).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(HostError) as caught:
+            bench.ensure(timeout=0.3)
+    assert caught.value.code == "host.busy"
+
+
+KILLED = """
+import sys, pathlib
+from tests.launcher import test_images as t
+from tests.launcher.registry_faults import FaultyRegistry
+t.Bench(FaultyRegistry(sys.argv[1]), pathlib.Path(sys.argv[2])).ensure()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_a_launcher_that_is_killed_in_a_pull_does_not_block_the_next(
+    bench: Bench, number: signal.Signals
+) -> None:
+    bench.server.faults.append(faults.trickle("blobs"))
+    argv = [sys.executable, "-c", KILLED, bench.server.host, str(bench.store)]
+    with subprocess.Popen(argv, stderr=subprocess.DEVNULL) as child:
+        end = time.monotonic() + 20
+        while not bench.server.paths("blobs"):
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        child.send_signal(number)
+        start = time.monotonic()
+        child.wait(10)
+        assert time.monotonic() - start < 2
+    bench.server.faults.clear()
+    assert bench.ensure().config_digest == IMAGE.config_digest
+    assert bench.left() == []
+
+
+def test_credentials_come_from_the_auth_file_that_the_settings_name(
+    bench: Bench, tmp_path: Path
+) -> None:
+    path = tmp_path / "auth.json"
+    path.write_text(json.dumps({"auths": {bench.server.host: {"username": "me", "password": "x"}}}))
+    challenge = 'Basic realm="x"'
+    bench.server.faults.append(
+        lambda h: "Authorization" not in h.headers and h.answer(401, WWW_Authenticate=challenge)
+    )
+    bench.settings = RegistrySettings(authfile=path)
+    assert bench.ensure().config_digest == IMAGE.config_digest
+
+
+# Archives
+
+
+def test_a_loaded_archive_satisfies_its_pin(bench: Bench, tmp_path: Path) -> None:
+    path = tmp_path / "image.tar"
+    path.write_bytes(written(IMAGE, bench.name()))
+    runtime = cast("Runtime", bench.engine)
+    images.load(path, runtime=runtime, store=bench.store, monitor=bench.monitor, timeout=10)
+    pinned = bench.ensure(f"app:v1@{IMAGE.digest}", Pull.NEVER)
+    assert pinned.config_digest == IMAGE.config_digest
+
+
+# Real engines
+
+
+@pytest.fixture(scope="module")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealRegistry]:
     with real_registry(tmp_path_factory.mktemp("registry")) as running:
         yield running
 
 
-@pytest.fixture(scope="session", params=ENGINES)
+@pytest.fixture(scope="module", params=ENGINES)
 def engine(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Runtime]:
@@ -37,12 +382,18 @@ def engine(
         yield running
 
 
-def pull(reference: str, runtime: Runtime, store: Path, policy: Pull = Pull.MISSING) -> Image:
+def pull(
+    reference: str,
+    runtime: Runtime,
+    store: Path,
+    policy: Pull = Pull.MISSING,
+    settings: RegistrySettings | None = None,
+) -> Image:
     return images.ensure(
         Reference.parse(reference),
         runtime=runtime,
         policy=policy,
-        registries=RegistrySettings(),
+        registries=settings or RegistrySettings(),
         store=store,
         monitor=SilentMonitor(),
         timeout=60,
@@ -55,11 +406,46 @@ def test_a_pulled_image_is_in_the_engine_under_its_name(
     registry: RealRegistry, engine: Runtime, tmp_path: Path, *, docker_form: bool
 ) -> None:
     image = make_image((b"one", b"two" * 99999), docker=docker_form)
-    registry.push(f"team/app{docker_form:d}", image, "v1")
-    name = f"{registry.host}/team/app{docker_form:d}:v1"
+    repository = f"team/app{docker_form:d}"
+    registry.push(repository, image, "v1")
+    name = f"{registry.host}/{repository}:v1"
     found = pull(name, engine, tmp_path)
     assert (name, image.config_digest) == (found.name, found.config_digest)
     assert image.digest == found.manifest_digest
-    assert {"made-by": "a test"} == found.labels
-    again = pull(name, engine, tmp_path)
+    assert found.labels == {"made-by": "a test"}
+    again = pull(name, engine, tmp_path, Pull.NEVER)
     assert again == found
+
+
+@pytest.mark.engine
+def test_a_pinned_image_is_found_again_in_the_engine(
+    registry: RealRegistry, engine: Runtime, tmp_path: Path
+) -> None:
+    image = make_image((b"pinned",))
+    registry.push("pinned", image, "v1")
+    name = f"{registry.host}/pinned@{image.digest}"
+    found = pull(name, engine, tmp_path)
+    again = pull(name, engine, tmp_path, Pull.NEVER)
+    assert again == found
+    assert found.manifest_digest == image.digest
+
+
+@pytest.mark.engine
+def test_an_image_of_docker_hub_comes_from_a_mirror_under_its_own_name(
+    registry: RealRegistry, engine: Runtime, tmp_path: Path
+) -> None:
+    image = make_image((b"hub",))
+    registry.push("library/thing", image, "v1")
+    settings = RegistrySettings(mirrors={"docker.io": (Endpoint.parse(registry.host),)})
+    found = pull("thing:v1", engine, tmp_path, settings=settings)
+    assert (found.name, found.config_digest) == ("docker.io/library/thing:v1", image.config_digest)
+
+
+@pytest.mark.engine
+def test_a_registry_that_is_down_never_stops_an_image_that_is_here(
+    engine: Runtime, tmp_path: Path
+) -> None:
+    name = f"127.0.0.1:{free_port()}/gone/app:v1"
+    engine.load_image(iter([written(IMAGE, name)]), timeout=60)
+    assert pull(name, engine, tmp_path).config_digest == parsed(IMAGE).config.digest
+    assert pull(name, engine, tmp_path, Pull.ALWAYS).config_digest == IMAGE.config_digest
