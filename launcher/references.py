@@ -44,7 +44,7 @@ class Reference:
         try:
             return cls(*_split(text))
         except _BadReferenceError as problem:
-            shown = text if len(text) <= SHOWN else text[:SHOWN] + "..."
+            shown = _shown(text)
             message = f"{shown!r} is no image reference: {problem.what}"
             raise ImageError("image.reference", message, problem.hint) from None
 
@@ -67,6 +67,12 @@ class Reference:
 
     def _pin(self) -> str:
         return f"@{self.digest}" if self.digest else ""
+
+
+def _shown(text: str) -> str:
+    """Give what an error may repeat: not all of it, and no password pasted into a URL."""
+    masked = re.sub(r"//[^/]*@", "//***@", text)
+    return masked if len(masked) <= SHOWN else masked[:SHOWN] + "..."
 
 
 class _BadReferenceError(Exception):

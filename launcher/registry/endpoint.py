@@ -47,7 +47,8 @@ class Endpoint:
         """Read `[http[s]://]host[:port][/prefix]`; `SettingsError` when it is something else."""
         match = _NAME.fullmatch(name)
         if match is None:
-            message = f"{name[:80]!r} is no registry endpoint"
+            shown = name.rpartition("@")[2]  # what is before it may be a password
+            message = f"{shown[:80]!r} is no registry endpoint"
             raise SettingsError("settings.invalid", message, "Write it as host[:port][/prefix].")
         plain = {"http": True, "https": False}.get((match["scheme"] or "").lower())
         return cls(match["host"].lower(), match["prefix"].strip("/"), plain)

@@ -126,7 +126,7 @@ def make_certificates(directory: Path) -> tuple[Path, Path, Path]:
     ca, ca_key = directory / "ca.crt", directory / "ca.key"
     certificate, key = directory / "server.crt", directory / "server.key"
     request, extensions = directory / "server.csr", directory / "extensions"
-    extensions.write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
+    extensions.write_text("subjectAltName=DNS:localhost,DNS:reg.invalid,IP:127.0.0.1\n")
     curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
     _openssl("req", "-x509", *curve, "-days", "2", "-subj", "/CN=a test's CA",
              "-keyout", ca_key, "-out", ca)  # fmt: skip

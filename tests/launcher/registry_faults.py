@@ -148,6 +148,47 @@ def faulty_registry(context: ssl.SSLContext | None = None) -> Iterator[FaultyReg
         thread.join()
 
 
+@contextlib.contextmanager
+def tunnel(port: int) -> Iterator[tuple[str, list[str]]]:
+    """Run a proxy that leads every CONNECT to `port`: its host, and what it was asked for."""
+    asked: list[str] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    client, _ = listener.accept()
+                    threading.Thread(
+                        target=_tunnel, args=(client, port, asked), daemon=True
+                    ).start()
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"127.0.0.1:{listener.getsockname()[1]}", asked
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+def _tunnel(client: socket.socket, port: int, asked: list[str]) -> None:
+    with client, socket.create_connection(("127.0.0.1", port)) as upstream:
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += client.recv(1)
+        asked.append(head.decode())
+        client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        back = threading.Thread(target=_pump, args=(upstream, client), daemon=True)
+        back.start()
+        _pump(client, upstream)
+        back.join()
+
+
+def _pump(source: socket.socket, sink: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while data := source.recv(65536):
+            sink.sendall(data)
+        sink.shutdown(socket.SHUT_WR)
+
+
 def times(count: int, fault: Callable[[Handler], bool]) -> Callable[[Handler], bool]:
     """Let a fault happen so many times, then no more."""
     left = [count]

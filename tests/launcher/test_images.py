@@ -246,7 +246,8 @@ def test_a_damaged_record_is_an_empty_one(tmp_path: Path, content: bytes) -> Non
     assert image_record.read(path) == {"r": entry}
 
 
-def test_the_record_does_not_grow_for_ever(tmp_path: Path) -> None:
+def test_the_record_does_not_grow_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(image_record, "LIMIT", 3)
     entry = image_record.Entry("a", "b", "c", "now")
     for number in range(image_record.LIMIT + 5):
         image_record.remember(tmp_path / "images.json", f"r{number}", entry)

@@ -115,6 +115,12 @@ def test_a_registry_is_asked_for_the_digest_first(text: str, asked: str) -> None
     assert asked == Reference.parse(text).selector()
 
 
+def test_a_password_in_a_url_is_not_repeated() -> None:
+    with pytest.raises(ImageError) as caught:
+        Reference.parse("https://me:word@reg.example/app")
+    assert "word" not in caught.value.message
+
+
 COMPONENT = r"[a-z0-9]{1,8}((\.|_|__|-{1,3})[a-z0-9]{1,8}){0,2}"
 REFERENCES = st.from_regex(
     rf"(reg\.example|localhost|\[::1\])(:[1-9][0-9]{{0,3}})?/{COMPONENT}(/{COMPONENT}){{0,3}}"
