@@ -82,6 +82,8 @@ def _shim_directory() -> Iterator[str]:
     try:
         yield run
     finally:
+        # dockerd does not always take its network namespace's mount down.
+        subprocess.run(["umount", f"{run}/exec/netns/default"], capture_output=True, check=False)
         shutil.rmtree(run, ignore_errors=True)
 
 
