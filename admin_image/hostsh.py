@@ -24,7 +24,7 @@ SUDO = "/usr/bin/sudo"
 SELF = "/usr/bin/hostsh"
 SHELL = "/usr/bin/bash-static"
 RCFILE = "/usr/lib/hatchway/hostrc"
-TERMINFO = "/usr/lib/terminfo"
+TERMINFO = "/usr/share/terminfo"
 # Written by the supervisor, in the image: reading the phase would cost a JSON parser at each start.
 PID_FILE = "/run/hatchway.pid"
 _KEPT = ("TERM", "COLORTERM", "NO_COLOR", "TZ")

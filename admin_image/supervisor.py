@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from admin_image import account, hostkey, kernel, places, ports, processes, seal, sshd
 from admin_image.errors import DoorError
-from admin_image.files import write_atomically
+from admin_image.files import read_text, write_atomically
 from admin_image.hostsh import PID_FILE
 from admin_image.spec import HOST, HOST_KEY_FILE, PHASE_FILE, SPEC_FILE, DoorSpec, Phase
 
@@ -78,7 +78,7 @@ class Supervisor:
         spec = _spec()
         ports.require_free(spec.listen, spec.port)
         self._seal()
-        self._warn(*places.link_all())
+        self._warn(*_weakness(), *places.link_all())
         account.make(spec, journal_gid=places.journal_gid())
         self._warn(*hostkey.ensure(HOST_KEY_FILE))
         Path("/run/sshd").mkdir(mode=0o755, parents=True, exist_ok=True)
@@ -162,6 +162,12 @@ def _spec() -> DoorSpec:
         return DoorSpec.from_json(Path(SPEC_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError, TypeError) as error:
         raise DoorError("door.spec", f"cannot use {SPEC_FILE}: {error}") from error
+
+
+def _weakness() -> list[str]:
+    if "NoNewPrivs:\t1" in read_text("/proc/self/status"):
+        return ["the container runs with no_new_privs: sudo, and hostsh with it, will be refused"]
+    return []
 
 
 def _start_sshd() -> subprocess.Popen[bytes]:

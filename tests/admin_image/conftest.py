@@ -36,7 +36,7 @@ def busybox(image: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def host(busybox: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
+def inner_host(busybox: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
     with stand_in(tmp_path_factory.mktemp("host") / "root", busybox=busybox) as host:
         yield host
 
@@ -50,11 +50,13 @@ def door(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]
 
 
 @pytest.fixture(scope="module")
-def entrance(image: str, host: StandIn, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
+def entrance(
+    image: str, inner_host: StandIn, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Door]:
     """A door into the stand-in: `hostsh` enters that, never the machine under the tests."""
     door = Door(tmp_path_factory.mktemp("entrance"))
-    door.options = (f"--pid=ns:/proc/{host.pid}/ns/pid",)
-    door.host = host.root
+    door.options = (f"--pid=ns:/proc/{inner_host.pid}/ns/pid",)
+    door.host = inner_host.root
     with door:
         assert door.phase().phase == "open", door.logs()
         yield door

@@ -21,7 +21,7 @@ PROMPT = r"\[host:stand-in [^]]*\]# "
 
 
 @pytest.fixture(autouse=True)
-def never_the_machine_itself(entrance: Door, host: StandIn) -> None:
+def never_the_machine_itself(entrance: Door, inner_host: StandIn) -> None:
     assert entrance.execute("readlink", "/proc/1/exe").strip() == "/usr/bin/busybox"
 
 
@@ -114,12 +114,19 @@ def test_busybox_stands_in_only_for_what_the_host_lacks(entrance: Door) -> None:
     assert "neither the host nor busybox has nonesuch" in done.stderr
 
 
-def test_read_only_means_every_mount_and_only_here(entrance: Door, host: StandIn) -> None:
+def test_the_image_describes_terminals_that_the_host_does_not_know(entrance: Door) -> None:
+    done = entrance.ssh(
+        "hostsh", given="[[ -e ${TERMINFO_DIRS#:}/x/xterm-256color ]] && echo known\n"
+    )
+    assert done.stdout == "known\n"
+
+
+def test_read_only_means_every_mount_and_only_here(entrance: Door, inner_host: StandIn) -> None:
     places = ("/tmp/x", "/var/x", "/root/x")
     tried = [entrance.ssh(f"hostsh --read-only touch {place}") for place in places]
     assert all(done.returncode == 1 and "Read-only file system" in done.stderr for done in tried)
     assert entrance.ssh("hostsh touch /var/now").returncode == 0
-    assert host.path("/var/now").exists()
+    assert inner_host.path("/var/now").exists()
     done = entrance.ssh("hostsh --read-only", given="touch /tmp/y; echo still >/dev/null; exit 4\n")
     assert done.returncode == 4
     assert "Read-only" in done.stderr
