@@ -43,7 +43,7 @@ PREFIX: Final = "/opt/hatchway"
 # The parts of glibc: those that older programs link on their own are stubs since 2.34.
 GLIBC: Final = (
     "libc.so.6", "libm.so.6", "libdl.so.2", "libpthread.so.0", "librt.so.1", "libresolv.so.2",
-    "libutil.so.1", "libnss_files.so.2", "libnss_dns.so.2",
+    "libutil.so.1", "libnss_files.so.2", "libnss_dns.so.2", "libnss_compat.so.2",
 )  # fmt: skip
 STEADY: Final = {
     # Hash order and the time of day would end up in what PyInstaller writes.

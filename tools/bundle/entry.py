@@ -4,10 +4,14 @@
 from __future__ import annotations
 
 import gc
+import os
 
 # Importing makes many objects and no garbage: looking for some costs a sixth of a short command.
 gc.set_threshold(50_000)
+# Notes of the bundle's start to itself; a child would take them for its own.
+for _name in [n for n in os.environ if n.startswith(("_PYI_", "LD_LIBRARY_PATH"))]:
+    del os.environ[_name]
 
-from launcher.cli.main import main  # noqa: E402 - the line above is for this import
+from launcher.cli.main import main  # noqa: E402 - the lines above are for this import
 
 main()
