@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import fcntl
 import json
 import os
 import time
@@ -21,14 +20,13 @@ from launcher.errors import HostError
 from launcher.proc import Process
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 RUN: Final = Path("/run/hatchway")
 STATE: Final = Path("/var/lib/hatchway")
 RECORD: Final = RUN / "admin.json"
 LOCK: Final = RUN / "admin.lock"
 LOG: Final = Path(spec.LOG_FILE)
-POLL: Final = 0.05
 FOLLOW_POLL: Final = 0.2
 
 
@@ -142,33 +140,6 @@ def follow_log() -> Iterator[str]:
                 yield line.rstrip("\n")
             else:
                 time.sleep(FOLLOW_POLL)
-
-
-@contextlib.contextmanager
-def locked(timeout: float, clock: Callable[[], float] = time.monotonic) -> Iterator[None]:
-    """Hold the door's lock, alone among all launchers; the kernel frees it if we are killed."""
-    files.own_directory(RUN)
-    with files.explained(LOCK):
-        fd = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    try:
-        _acquire(fd, clock() + timeout, clock)
-        yield
-    finally:
-        os.close(fd)
-
-
-def _acquire(fd: int, until: float, clock: Callable[[], float]) -> None:
-    while True:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if clock() > until:
-                message = "another launcher is at work on the door, and does not end"
-                hint = "`hatchway admin status` says what it does; `hatchway admin stop` ends it."
-                raise HostError("host.busy", message, hint) from None
-            time.sleep(POLL)
-        else:
-            return
 
 
 def outward_address() -> str:

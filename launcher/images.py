@@ -155,7 +155,7 @@ class _Task:
 
     def pull(self, policy: Pull) -> Image:
         files.own_directory(self.store)
-        with hold(self.store / LOCK, timeout=self._left(), monitor=self.monitor):
+        with hold(self.store / LOCK, timeout=self._left(), monitor=self.monitor, what="pulling"):
             # Whoever held the lock may have pulled it for us.
             found = self.cached() if policy is Pull.MISSING else None
             return found or self._pull()

@@ -1,19 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Being told to stop: every such signal becomes an exception, so that clean-up runs."""
+"""Being told to stop, while there is something to clean up.
+
+A handler that raises can do so in the middle of an import or a destructor, where the exception is
+lost or a lock stays taken. So the signal is only noted, our children are ended so that no wait
+outlives them, and `check`, called wherever we wait, raises.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Final
+
+from launcher import proc
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+_noted: list[int] = []
+_held = False
 
 
-class Interrupted(KeyboardInterrupt):
+class Interrupted(BaseException):
     """A signal asked us to stop; `number` says which."""
 
     def __init__(self, number: int) -> None:
@@ -21,23 +32,43 @@ class Interrupted(KeyboardInterrupt):
         self.number = number
 
 
-def _raise(number: int, _frame: Any) -> NoReturn:
-    raise Interrupted(number)
-
-
-def handle() -> None:
-    """From here on ctrl-C, a lost terminal and `kill` raise `Interrupted` in the main thread."""
-    for number in SIGNALS:
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup(1) has it
-            signal.signal(number, _raise)
-
-
 @contextlib.contextmanager
-def held() -> Iterator[None]:
-    """Clean-up that a second ctrl-C must not cut in two; everything in it is bounded in time."""
-    before = [(number, signal.signal(number, signal.SIG_IGN)) for number in SIGNALS]
+def noted() -> Iterator[None]:
+    """Within, ctrl-C, a lost terminal and `kill` make the next `check` raise `Interrupted`."""
+    _noted.clear()
+    before = [
+        (number, signal.signal(number, _note))
+        for number in SIGNALS
+        if signal.getsignal(number) is not signal.SIG_IGN  # as nohup(1) has it
+    ]
     try:
         yield
     finally:
         for number, handler in before:
             signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def held() -> Iterator[None]:
+    """Clean-up that no signal cuts in two; everything in it is bounded in time."""
+    global _held  # noqa: PLW0603 - signals are one per process, and so is this
+    _held = True
+    try:
+        yield
+    finally:
+        _held = False
+
+
+def check() -> None:
+    """Raise `Interrupted` if a signal came, unless this is clean-up."""
+    if _noted and not _held:
+        raise Interrupted(_noted[0])
+
+
+def _note(number: int, _frame: Any) -> None:
+    if _held:
+        return
+    _noted.append(number)
+    for pid in proc.children():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)

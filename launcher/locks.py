@@ -9,7 +9,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Final
 
-from launcher import files
+from launcher import files, interrupt
 from launcher.errors import HostError
 
 if TYPE_CHECKING:
@@ -18,29 +18,34 @@ if TYPE_CHECKING:
 
     from launcher.monitor import Monitor
 
-POLL: Final = 0.1  # seconds
+POLL: Final = 0.05  # seconds
 
 
 @contextlib.contextmanager
-def hold(path: Path, *, timeout: float, monitor: Monitor) -> Iterator[None]:
-    """Hold the lock at `path` alone; `HostError("host.busy")` after `timeout` seconds."""
+def hold(path: Path, *, timeout: float, monitor: Monitor, what: str) -> Iterator[None]:
+    """Hold the lock at `path` alone; `HostError("host.busy")` after `timeout` seconds.
+
+    `what` says what another launcher is at, while it holds the lock.
+    """
     with files.explained(path):
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         if not _try(fd):
-            monitor.note("another launcher is pulling; waiting for it")
-            _wait(fd, path, timeout)
+            monitor.note(f"another launcher is {what}; waiting for it")
+            _wait(fd, what, timeout)
         yield
     finally:
         os.close(fd)
 
 
-def _wait(fd: int, path: Path, timeout: float) -> None:
+def _wait(fd: int, what: str, timeout: float) -> None:
     end = time.monotonic() + timeout
     while not _try(fd):
         if time.monotonic() >= end:
-            message = f"another launcher holds {path} for longer than {timeout:.0f} s"
-            raise HostError("host.busy", message, "Try again, or raise --timeout.")
+            message = f"another launcher is {what} for longer than {timeout:.0f} s"
+            hint = "`hatchway admin status` says what it does; `hatchway admin stop` ends it."
+            raise HostError("host.busy", message, hint)
+        interrupt.check()
         time.sleep(POLL)
 
 

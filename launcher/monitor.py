@@ -131,11 +131,8 @@ class LiveMonitor(LineMonitor):
 @contextlib.contextmanager
 def for_terminal(*, quiet: bool) -> Iterator[Monitor]:
     """The monitor that fits where stderr leads; at the end the terminal is as it was."""
-    chosen: Monitor
-    if quiet:
-        chosen = SilentMonitor()
-    else:
-        chosen = LiveMonitor() if sys.stderr.isatty() else LineMonitor()
+    shown = LiveMonitor if sys.stderr.isatty() else LineMonitor
+    chosen: Monitor = SilentMonitor() if quiet else shown()
     try:
         yield chosen
     finally:

@@ -29,7 +29,7 @@ def _check(result: int, path: str | None = None) -> None:
 
 
 def mount(source: str, target: str, kind: str, options: str, flags: int = 0) -> None:
-    """Mount a file system; `options` is the data that it reads itself, see mount(2)."""
+    """Mount a file system; `options` is the data that it reads itself."""
     arguments = (os.fsencode(source), os.fsencode(target), kind.encode())
     _check(_libc().mount(*arguments, ctypes.c_ulong(flags), options.encode()), target)
 

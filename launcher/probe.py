@@ -32,7 +32,8 @@ def prove(address: str, port: int, *, user: str, host_key: str, timeout: float) 
     """Shake hands with the SSH server and return the login methods that it offers: `['publickey']`.
 
     `address` is where it listens, empty for every address; `host_key` is `TYPE BASE64`. Raises
-    `DoorError` when nobody answers, when it is another server, or when it would let anyone in by anything but a key.
+    `DoorError` when nobody answers, when it is another server, or when it would let anyone in by
+    anything but a key.
     """
     import logging
 

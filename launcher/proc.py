@@ -119,15 +119,18 @@ def _descriptors(pid: int) -> Iterator[str]:
                 yield os.readlink(entry.path)  # noqa: PTH115 - thousands of them
 
 
+def children() -> set[int]:
+    """Our own children, of every thread (CONFIG_PROC_CHILDREN)."""
+    found: set[int] = set()
+    for thread in Path("/proc/self/task").iterdir():
+        with contextlib.suppress(OSError):
+            found.update(int(pid) for pid in (thread / "children").read_text().split())
+    return found
+
+
 def title(pid: int) -> str:
     """The command line as ps shows it, or the bare name of a kernel thread."""
     with contextlib.suppress(OSError):
         line = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").strip()
         return line.decode("utf-8", "replace") or Path(f"/proc/{pid}/comm").read_text().strip()
     return ""
-
-
-def parent(pid: int) -> int:
-    with contextlib.suppress(OSError, ValueError):
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    return 0

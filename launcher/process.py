@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from launcher import interrupt, proc
 from launcher.errors import HostError
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ def run(
         raise HostError("host.program", message, f"Install {argv[0]}, or name another.") from None
     with child:
         completed = _communicate(child, argv, timeout, stdin)
+    interrupt.check()
     if check and completed.status != 0:
         message = f"{argv[0]} failed with status {completed.status}: {completed.complaint()}"
         raise HostError("host.program", message)
@@ -179,12 +181,12 @@ def deadline(seconds: float, what: str) -> Iterator[None]:
     raises becomes the time-out that it was.
     """
     expired = threading.Event()
-    before = _children()
+    before = proc.children()
 
     def expire() -> None:
         expired.set()
         for sig in (signal.SIGTERM, signal.SIGKILL):
-            for pid in _children() - before:
+            for pid in proc.children() - before:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, sig)
             time.sleep(KILL_GRACE if sig == signal.SIGTERM else 0)
@@ -195,17 +197,9 @@ def deadline(seconds: float, what: str) -> Iterator[None]:
     try:
         yield
     except Exception:
+        interrupt.check()
         if expired.is_set():
             raise HostError("host.timeout", f"{what} did not end within {seconds:.0f} s") from None
         raise
     finally:
         timer.cancel()
-
-
-def _children() -> set[int]:
-    """Our children in every thread, from /proc/PID/task/*/children (CONFIG_PROC_CHILDREN)."""
-    found: set[int] = set()
-    for thread in Path("/proc/self/task").iterdir():
-        with contextlib.suppress(OSError):
-            found.update(int(pid) for pid in (thread / "children").read_text().split())
-    return found

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Final
 
 from admin_image import spec
 from launcher import door as doors
-from launcher import files, profiles, runtimes
+from launcher import files, locks, profiles, runtimes
 from launcher.admin import failure
 from launcher.errors import HatchwayError
+from launcher.monitor import SilentMonitor
 from launcher.runtimes import Wish
 
 if TYPE_CHECKING:
@@ -35,7 +36,10 @@ def close_door(wish: Wish, host: Host, *, grace: float = GRACE) -> bool:
     if found is None and not doors.RUN.exists():
         return False
     _end_starter(found)
-    with doors.locked(LOCK_LIMIT):
+    lock = locks.hold(
+        doors.LOCK, timeout=LOCK_LIMIT, monitor=SilentMonitor(), what="at work on the door"
+    )
+    with lock:
         found = doors.read() or found
         was_open = clear(_runtime(found, wish, host), grace=grace)
         failure.forget()
@@ -63,7 +67,7 @@ def _end_starter(found: Door | None) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(found.pid, signal.SIGTERM)
     while found.alive() and time.monotonic() < until:
-        time.sleep(doors.POLL)
+        time.sleep(locks.POLL)
 
 
 def _runtime(found: Door | None, wish: Wish, host: Host) -> Runtime:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from admin_image import spec
 from launcher import door as doors
-from launcher import interrupt, probe, profiles, runtimes
+from launcher import files, interrupt, locks, probe, profiles, runtimes
 from launcher.admin import address, closing, failure, inputs, waiting
 from launcher.admin.request import Opened, Request
 from launcher.door import Door, Key
@@ -45,7 +45,11 @@ def open_door(request: Request, host: Host, ensure: Ensure, monitor: Monitor) ->
     """
     until = time.monotonic() + request.timeout
     probe.preload()
-    with doors.locked(request.timeout):
+    files.own_directory(doors.RUN)
+    lock = locks.hold(
+        doors.LOCK, timeout=request.timeout, monitor=monitor, what="at work on the door"
+    )
+    with interrupt.noted(), lock:
         found = doors.read()
         if found is not None and found.state == "open" and found.alive():
             if adopted := _adopt(found, request):
@@ -127,6 +131,7 @@ class _Start:
             opened.address, opened.port, user=opened.user, host_key=opened.host_key,
             timeout=self._left(),
         )  # fmt: skip
+        interrupt.check()
         opened = dataclasses.replace(opened, opened=time.time())
         doors.write(opened)
         failure.forget()

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from launcher import door as doors
+from launcher import interrupt
 from launcher.errors import CODES, ContainerError, DoorError
 from launcher.proc import Process
 
@@ -32,6 +33,7 @@ def await_open(pid: int, until: float, clock: Callable[[], float] = time.monoton
             raise DoorError(code, phase.message, HINT, log=doors.log_tail(LOG_LINES))
         if not alive:
             raise died()
+        interrupt.check()
         if phase is not None and phase.phase == "open":
             return phase
         time.sleep(POLL)

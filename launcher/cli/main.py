@@ -48,7 +48,6 @@ def main() -> NoReturn:
     # The bundle's loader needed it; a child that inherits it would load our libraries.
     os.environ.pop("LD_LIBRARY_PATH", None)
     form = output.asked_for(sys.argv[1:])
-    interrupt.handle()
     try:
         status = app(standalone_mode=False)
     except HatchwayError as problem:

@@ -13,6 +13,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from launcher import interrupt
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -106,6 +108,7 @@ class Watch:
 
     def _wait(self, done: threading.Event) -> None:
         while not done.wait(TICK):
+            interrupt.check()
             now = self.clock()
             if now >= self._end:
                 raise TimeoutError

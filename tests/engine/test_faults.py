@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bad input and faults on the real engines: a clear error, the documented status, nothing left."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+import socket
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.engine.door import PROGRAM, DoorCommand, free_port
+
+pytestmark = pytest.mark.engine
+
+# Seconds after which a start is cut off: from Python's own start to a door that is proven.
+MOMENTS = (0.05, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.8, 1.0, 1.3)
+
+
+def start_and_signal(door: DoorCommand, after: float, number: int) -> int:
+    """Start a door, send the launcher a signal after a while, and give its exit status."""
+    child = subprocess.Popen(
+        door.start_argv(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )  # fmt: skip
+    try:
+        return child.wait(after)
+    except subprocess.TimeoutExpired:
+        # The whole group, as ctrl-C on a terminal does: the engine's client dies as well.
+        os.killpg(child.pid, number)
+        return child.wait(60)
+
+
+def assert_nothing_is_left(door: DoorCommand) -> None:
+    assert not Path("/run/hatchway/admin").exists()
+    assert not Path("/run/hatchway/admin.json").exists()
+    assert "hatchway-admin" not in Path("/proc/self/mountinfo").read_text()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", door.port))
+
+
+@pytest.mark.parametrize("after", MOMENTS)
+def test_a_start_that_is_interrupted_leaves_nothing(door: DoorCommand, after: float) -> None:
+    status = start_and_signal(door, after, signal.SIGINT)
+    if status == 0:
+        return  # it was faster
+    assert status in (130, -signal.SIGINT)
+    if status == 130:
+        assert_nothing_is_left(door)
+    assert door.start().status == 0
+
+
+@pytest.mark.parametrize("after", MOMENTS)
+def test_after_a_start_that_was_killed_the_next_one_just_works(
+    door: DoorCommand, after: float
+) -> None:
+    start_and_signal(door, after, signal.SIGKILL)
+    started = door.start()
+    assert started.status == 0, started.stdout + started.stderr
+    assert door.ssh("true").status == 0
+    assert door.stop().status == 0
+    assert_nothing_is_left(door)
+
+
+def test_a_killed_start_is_told_by_status_and_cleaned_up_by_stop(door: DoorCommand) -> None:
+    for after in (0.5, 0.6, 0.7, 0.8):
+        start_and_signal(door, after, signal.SIGKILL)
+        if door.status()["state"] == "interrupted":
+            break
+    assert door.status()["reason"]["code"] == "door.interrupted"
+    assert door.stop().status == 0
+    assert_nothing_is_left(door)
+
+
+def test_twenty_starts_at_once_give_one_door(door: DoorCommand) -> None:
+    with ThreadPoolExecutor(20) as pool:
+        finished = list(pool.map(lambda _: door.start(), range(20)))
+    assert {each.status for each in finished} == {0}, [each.stdout for each in finished]
+    doors = [each.json() for each in finished]
+    assert len({each["pid"] for each in doors}) == 1
+    assert [each["adopted"] for each in doors].count(False) == 1
+    assert len({each["known_hosts"] for each in doors}) == 1
+
+
+@pytest.mark.parametrize("after", [0.2, 0.5, 0.8])
+def test_stop_ends_a_start_that_is_under_way(door: DoorCommand, after: float) -> None:
+    with subprocess.Popen(door.start_argv(), stdout=subprocess.PIPE) as child:
+        time.sleep(after)
+        assert door.stop().status == 0
+        status = child.wait(60)
+    assert status in (0, 143)
+    if status == 143:
+        assert_nothing_is_left(door)
+
+
+def test_a_container_that_was_killed_is_told_with_its_log_and_replaced(door: DoorCommand) -> None:
+    pid = door.start().json()["pid"]
+    os.kill(pid, signal.SIGKILL)
+    deadline = time.monotonic() + 10
+    while door.status()["state"] == "open" and time.monotonic() < deadline:
+        time.sleep(0.05)
+    status = door.status()
+    assert (status["state"], status["reason"]["code"]) == ("died", "container.died")
+    assert door.start().json()["adopted"] is False
+    assert door.ssh("true").status == 0
+
+
+def test_a_busy_port_is_refused_by_name_of_who_holds_it(door: DoorCommand) -> None:
+    with socket.create_server(("127.0.0.1", door.port)):
+        refused = door.start()
+    error = refused.json()["error"]
+    assert (refused.status, error["code"]) == (1, "door.port-busy")
+    assert f"(pid {os.getpid()})" in error["message"]
+    assert door.status()["reason"]["code"] == "door.port-busy"
+
+
+def test_an_address_of_another_host_is_refused(door: DoorCommand) -> None:
+    listen = ("--listen", f"192.0.2.1:{door.port}", "--key-file", f"{door.key}.pub")
+    refused = door.hatchway("admin", "start", *listen, "--output", "json", *door.flags)
+    assert (refused.status, refused.code()) == (1, "door.address")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "code"),
+    [
+        (("--image", "UPPER/case"), 1, "image.reference"),
+        (("--image", "localhost/none:1", "--pull", "never"), 1, "image.missing"),
+        (("--image", "127.0.0.1:1/none:1"), 1, "image.tcp"),
+        (("--image", "registry.invalid/none:1"), 1, "image.dns"),
+        (("--user", "Not Valid"), 64, "settings.invalid"),
+        (("--listen", "nonsense"), 64, "usage.invalid"),
+        (("--memory", "1"), 64, "usage.invalid"),
+        (("--pull", "sometimes"), 64, "usage.invalid"),
+        (("--no-such-flag",), 64, "usage.invalid"),
+        (("--key-file", "/no/such/file"), 64, "settings.unreadable"),
+        (("--timeout", "soon"), 64, "usage.invalid"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else None,
+)
+def test_bad_input_is_refused_with_its_code(
+    door: DoorCommand, arguments: tuple[str, ...], status: int, code: str
+) -> None:
+    refused = door.start(*arguments)
+    assert (refused.status, refused.code()) == (status, code), refused.stdout + refused.stderr
+    assert refused.json()["error"]["message"]
+    assert_nothing_is_left(door)
+
+
+def test_an_engine_that_is_not_there_is_named(door: DoorCommand) -> None:
+    for name in ("docker", "containerd"):
+        refused = dataclasses.replace(
+            door, flags=("--runtime", name, "--socket", "/run/no.sock")
+        ).start()
+        assert (refused.status, refused.code()) == (1, "runtime.down")
+        assert "/run/no.sock" in refused.json()["error"]["message"]
+
+
+def test_an_image_that_is_no_admin_image_is_refused(door: DoorCommand, tmp_path: Path) -> None:
+    from tests.engine.images import make_archive
+
+    archive = tmp_path / "other.tar"
+    make_archive(archive, "localhost/other:1")
+    loaded = door.hatchway("image", "load", str(archive), *door.flags)
+    assert loaded.status == 0, loaded.stderr
+    refused = door.start("--image", "localhost/other:1", "--pull", "never")
+    assert (refused.status, refused.code()) == (1, "image.contract")
+    assert_nothing_is_left(door)
+
+
+def test_an_image_whose_first_process_dies_is_told_so(door: DoorCommand, tmp_path: Path) -> None:
+    from tests.engine.images import make_archive
+
+    archive = tmp_path / "dying.tar"
+    make_archive(archive, "localhost/dying:1", labels={"io.hatchway.admin.contract": "1"})
+    door.hatchway("image", "load", str(archive), *door.flags)
+    refused = door.start("--image", "localhost/dying:1", "--pull", "never")
+    assert refused.status == 1
+    assert refused.code() in ("container.died", "runtime.failed")
+    assert_nothing_is_left(door)
+
+
+def test_keys_that_are_wrong_never_open_a_door(door: DoorCommand, tmp_path: Path) -> None:
+    listen = ("--listen", f"127.0.0.1:{free_port()}", "--output", "json", *door.flags)
+    private = door.key.read_text()
+    cases = {"": "keys.none", "garbage\n": "keys.none", private: "keys.private"}
+    for text, code in cases.items():
+        refused = door.hatchway("admin", "start", "--key-file", "-", *listen, stdin=text)
+        assert (refused.status, refused.code()) == (64, code)
+        assert private.splitlines()[1] not in refused.stdout + refused.stderr
+    assert door.status()["state"] == "closed"
+
+
+def test_a_bad_key_among_good_ones_degrades_and_ten_thousand_do_not(
+    door: DoorCommand, tmp_path: Path
+) -> None:
+    import base64
+
+    head = b"\0\0\0\x0bssh-ed25519\0\0\0 "
+    many = tmp_path / "many.pub"
+    blobs = (base64.b64encode(head + os.urandom(32)).decode() for _ in range(10_000))
+    many.write_text("".join(f"ssh-ed25519 {blob} number\n" for blob in blobs))
+    started = door.start("--key-file", str(many))
+    assert (started.status, len(started.json()["keys"])) == (0, 10_001), started.stderr
+    assert door.ssh("true").status == 0
+    bad = tmp_path / "bad.pub"
+    bad.write_text("ssh-rsa AAAA\n")
+    degraded = door.start("--key-file", str(bad))
+    assert degraded.status == 2
+    assert f"{bad}:1" in degraded.json()["skipped_keys"][0]
