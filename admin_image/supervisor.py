@@ -16,7 +16,16 @@ from admin_image import account, hostkey, kernel, places, ports, processes, seal
 from admin_image.errors import DoorError
 from admin_image.files import read_text, write_atomically
 from admin_image.hostsh import PID_FILE
-from admin_image.spec import HOST, HOST_KEY_FILE, PHASE_FILE, SPEC_FILE, DoorSpec, Phase
+from admin_image.spec import (
+    HOST,
+    HOST_KEY_FILE,
+    KEYS_FILE,
+    PHASE_FILE,
+    RUN,
+    SPEC_FILE,
+    DoorSpec,
+    Phase,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,6 +85,7 @@ class Supervisor:
 
     def _prepare(self) -> None:
         spec = _spec()
+        _require_readable_keys()
         ports.require_free(spec.listen, spec.port)
         self._seal()
         self._warn(*_weakness(), *places.link_all())
@@ -162,6 +172,15 @@ def _spec() -> DoorSpec:
         return DoorSpec.from_json(Path(SPEC_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError, TypeError) as error:
         raise DoorError("door.spec", f"cannot use {SPEC_FILE}: {error}") from error
+
+
+def _require_readable_keys() -> None:
+    """Sshd reads them as the user: closed to that one, the door would open for nobody."""
+    for path, bit in ((RUN, 0o001), (KEYS_FILE, 0o004)):
+        if Path(path).exists() and not Path(path).stat().st_mode & bit:
+            raise DoorError(
+                "door.spec", f"{path} is closed to the user as whom sshd reads the keys"
+            )
 
 
 def _weakness() -> list[str]:

@@ -12,6 +12,8 @@ runs before the project has an environment.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import fcntl
 import gzip
 import hashlib
 import os
@@ -52,7 +54,8 @@ class BuildError(Exception):
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
     try:
-        build(options)
+        with _alone():
+            build(options)
     except (BuildError, subprocess.CalledProcessError, OSError) as error:
         print(f"build_image: {error}", file=sys.stderr)
         return 1
@@ -67,6 +70,7 @@ def build(options: argparse.Namespace) -> None:
         return
     need("podman")
     start = time.monotonic()
+    before = _image_id(tag)
     base = options.base or _debian(options.suite)
     podman(
         "build", "--network=host", "--layers=false", f"--build-arg=BASE={base}",
@@ -75,6 +79,8 @@ def build(options: argparse.Namespace) -> None:
         f"--file={CONTAINERFILE}", os.fspath(_context()),
     )  # fmt: skip
     _save(tag)
+    if before and before != _image_id(tag):
+        _forget(before)
     STAMP.write_text(stamp)
     report(tag, time.monotonic() - start)
 
@@ -138,6 +144,27 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--suite", default="trixie", help="Debian suite of the base made here")
     parser.add_argument("--force", action="store_true", help="build although nothing has changed")
     return parser.parse_args(arguments)
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """One build at a time: two test runs may ask for the image at once."""
+    CACHE.mkdir(exist_ok=True)
+    with (CACHE / "build.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _image_id(tag: str) -> str:
+    return podman(
+        "images", "--quiet", "--no-trunc", f"--filter=reference={tag}", capture=True
+    ).strip()
+
+
+def _forget(image: str) -> None:
+    """Remove the image that the new one replaced, unless a container still needs it."""
+    with contextlib.suppress(subprocess.CalledProcessError):
+        podman("image", "rm", image, capture=True)
 
 
 def _built(tag: str, stamp: str) -> bool:

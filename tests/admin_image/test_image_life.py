@@ -115,6 +115,14 @@ def test_a_spec_that_cannot_be_is_refused_by_code(
         assert door.exit_status() == 1
 
 
+def test_keys_that_sshd_could_not_read_as_the_user_are_refused(image: str, tmp_path: Path) -> None:
+    door = Door(tmp_path)
+    (tmp_path / "run/authorized_keys").chmod(0o600)
+    with door:
+        assert (door.phase().phase, door.phase().code) == ("failed", "door.spec")
+        assert "authorized_keys" in door.phase().message
+
+
 def test_a_taken_port_is_refused_by_the_name_of_its_holder(image: str, tmp_path: Path) -> None:
     door = Door(tmp_path)
     with socket.create_server(("127.0.0.1", door.spec.port)), door:
