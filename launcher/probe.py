@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 CONNECT_LIMIT: Final = 5.0
 
 
-def preload() -> threading.Thread:
+_loading: list[threading.Thread] = []
+
+
+def preload() -> None:
     """Load paramiko (116 ms) in the background, while the engine starts the container."""
 
     def load() -> None:
@@ -25,7 +28,7 @@ def preload() -> threading.Thread:
 
     thread = threading.Thread(target=load, name="preload-paramiko", daemon=True)
     thread.start()
-    return thread
+    _loading.append(thread)
 
 
 def prove(address: str, port: int, *, user: str, host_key: str, timeout: float) -> Sequence[str]:
@@ -37,6 +40,8 @@ def prove(address: str, port: int, *, user: str, host_key: str, timeout: float) 
     """
     import logging
 
+    while _loading:
+        _loading.pop().join()  # a module that another thread is loading is half of one
     import paramiko
 
     address = address or "127.0.0.1"

@@ -174,6 +174,20 @@ def _end(child: subprocess.Popen[bytes]) -> None:
 
 
 @contextlib.contextmanager
+def bounded_environment() -> Iterator[None]:
+    """Let a library that hands on our own environment hand on only what `environment` gives."""
+    before = dict(os.environ)
+    built = environment()
+    os.environ.clear()
+    os.environ.update(built)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+@contextlib.contextmanager
 def deadline(seconds: float, what: str) -> Iterator[None]:
     """Bound a call into a library that runs programs but knows no time limit.
 

@@ -34,7 +34,8 @@ def write(access: Access, listen: Listen) -> None:
 
 def append_keys(fresh: Iterable[PublicKey]) -> None:
     """Let more keys in: sshd reads the file at every login, so nobody who is inside notices."""
-    present = Path(spec.KEYS_FILE).read_text(encoding="utf-8").splitlines()
+    path = Path(spec.KEYS_FILE)
+    present = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     _write_lines(spec.KEYS_FILE, [*present, *(key.line() for key in fresh)])
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-import os
 import time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -58,8 +57,6 @@ class Whales:
 
     @functools.cached_property
     def _client(self) -> Any:
-        # The library hands its own environment on: no child may see the bundle's libraries.
-        os.environ.pop("LD_LIBRARY_PATH", None)
         from python_on_whales import DockerClient
 
         kind: Any = self.name
@@ -162,7 +159,10 @@ class Whales:
         from python_on_whales.exceptions import DockerException
 
         try:
-            with process.deadline(limit, f"{self.name}, asked to {what},"):
+            with (
+                process.bounded_environment(),
+                process.deadline(limit, f"{self.name}, asked to {what},"),
+            ):
                 yield
         except HostError as error:
             if error.code != "host.timeout":
@@ -171,6 +171,9 @@ class Whales:
             raise RuntimeUnavailableError("runtime.timeout", error.message, hint) from None
         except DockerException as error:
             raise self._explain(what, (error.stderr or "").strip(), kind, code) from None
+        except ValueError as error:  # no JSON, or none that the library knows
+            message = f"{self.name}, asked to {what}, gave an answer that makes no sense"
+            raise kind(code, message, f"Is it really {self.name}?", said=str(error)[:200]) from None
 
     def _explain(
         self, what: str, said: str, kind: type[ContainerError | ImageError], code: str
