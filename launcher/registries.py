@@ -9,32 +9,28 @@ from typing import TYPE_CHECKING
 from launcher.registry.endpoint import Endpoint, RegistrySettings
 
 if TYPE_CHECKING:
-    from launcher.settings import Mirror, Settings
+    from launcher import settings as settings_
+    from launcher.settings import Settings
 
 
 def from_settings(settings: Settings, authfile: str = "") -> RegistrySettings:
     """Endpoints and mirrors of `[registries]`; a flag's auth file wins over the settings'."""
-    named = authfile or settings.authfile
+    entries = settings.registries.items()
     return RegistrySettings(
-        endpoints={
-            name: Endpoint(name, plain_http=entry.plain_http, ca_file=_path(entry.ca_file))
-            for name, entry in settings.registries.items()
-        },
-        mirrors={
-            name: tuple(_mirror(mirror) for mirror in entry.mirrors)
-            for name, entry in settings.registries.items()
-            if entry.mirrors
-        },
-        authfile=_path(named),
+        endpoints={name: _endpoint(name, entry) for name, entry in entries},
+        mirrors={name: tuple(entry.mirrors) for name, entry in entries if entry.mirrors},
+        authfile=_path(authfile or settings.authfile),
     )
 
 
-def _mirror(mirror: Mirror | str) -> Endpoint | str:
-    if isinstance(mirror, str):
-        return mirror
-    parsed = Endpoint.parse(mirror.endpoint)
+def _endpoint(name: str, entry: settings_.RegistrySettings) -> Endpoint:
     return Endpoint(
-        parsed.host, parsed.prefix, mirror.plain_http or parsed.plain_http, _path(mirror.ca_file)
+        name,
+        plain_http=entry.plain_http,
+        ca_file=_path(entry.ca_file),
+        username=entry.username,
+        password=entry.password,
+        identity_token=entry.identity_token,
     )
 
 

@@ -56,20 +56,22 @@ class RuntimeSettings(msgspec.Struct, rename="kebab", forbid_unknown_fields=True
     namespace: str = "hatchway"
 
 
-class Mirror(msgspec.Struct, rename="kebab", forbid_unknown_fields=True, frozen=True):
-    """One endpoint to try before the registry itself, with credentials of its own."""
-
-    endpoint: str
-    plain_http: bool = False
-    ca_file: str = ""
-
-
 class RegistrySettings(msgspec.Struct, rename="kebab", forbid_unknown_fields=True, frozen=True):
-    """[registries."HOST"]: how one registry is reached; `"*"` stands for every other one."""
+    """[registries."HOST"]: how one registry, or one mirror, is reached.
+
+    `mirrors` name endpoints that are asked before the registry; each may have a table of its own.
+    `"*"` stands for every registry that has no table; credentials in it would go to anyone.
+    """
 
     plain_http: bool | None = None
     ca_file: str = ""
-    mirrors: list[Mirror | str] = []
+    mirrors: list[str] = []
+    username: str = ""
+    password: str = ""
+    identity_token: str = ""
+
+    def has_secret(self) -> bool:
+        return bool(self.password or self.identity_token)
 
 
 class Settings(msgspec.Struct, rename="kebab", forbid_unknown_fields=True, frozen=True):
@@ -119,6 +121,7 @@ def load(
     for path in (directory / "config.toml", *sorted(directory.glob("config.d/*.toml"))):
         table = _read(path, findings)
         _check(Settings, table, f"{path}: ", findings)
+        _check_privacy(path, table, findings)
         _merge(merged, table)
     for name, value in environment.items():
         if name in ENVIRONMENT:
@@ -148,6 +151,15 @@ def _read(path: Path, findings: list[Finding]) -> dict[str, Any]:
     pasted = table.pop("settings", {})
     _merge(table, pasted if isinstance(pasted, dict) else {})
     return table
+
+
+def _check_privacy(path: Path, table: dict[str, Any], findings: list[Finding]) -> None:
+    """A file with a password in it is root's alone."""
+    entries = table.get("registries", {})
+    tables = [entry for entry in entries.values() if isinstance(entry, dict)]
+    secret = any("password" in entry or "identity-token" in entry for entry in tables)
+    if secret and path.stat().st_mode & 0o077:
+        findings.append(Finding(str(path), "holds a password but others may read it: chmod 600"))
 
 
 def _merge(into: dict[str, Any], new: Mapping[str, Any]) -> None:
@@ -213,6 +225,9 @@ def _meaning(settings: Settings) -> list[Finding]:
         for name in settings.host_containers
         if name != "admin"
     ]
+    if settings.registries.get("*", RegistrySettings()).has_secret():
+        message = "credentials for every registry would go to whoever is named: name the registry"
+        findings.append(Finding('registries."*"', message))
     checks: dict[str, Callable[[], object]] = {
         "listen": lambda: parse_listen(admin.listen),
         "memory": lambda: parse_size(admin.memory),

@@ -7,13 +7,16 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.engine.door import PROGRAM, DoorCommand
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 ENGINES = ("podman", "docker", "containerd")
 

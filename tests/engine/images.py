@@ -7,8 +7,11 @@ import hashlib
 import io
 import json
 import tarfile
-from collections.abc import Mapping
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
 
 
 def make_archive(path: Path, name: str, *, labels: Mapping[str, str] | None = None) -> None:

@@ -142,8 +142,8 @@ def test_the_plan_is_what_the_kernel_shows(door: DoorCommand) -> None:
     held = {name for bit, name in enumerate(CAPABILITIES) if int(status["CapBnd"], 16) >> bit & 1}
     assert held == {capability["name"] for capability in plan["capabilities"]}
     for kind in ("pid", "net", "ipc", "uts"):
-        assert os.readlink(f"/proc/{pid}/ns/{kind}") == os.readlink(f"/proc/self/ns/{kind}")
-    assert os.readlink(f"/proc/{pid}/ns/mnt") != os.readlink("/proc/self/ns/mnt")
+        assert Path(f"/proc/{pid}/ns/{kind}").readlink() == Path(f"/proc/self/ns/{kind}").readlink()
+    assert Path(f"/proc/{pid}/ns/mnt").readlink() != Path("/proc/self/ns/mnt").readlink()
     groups = Path(f"/proc/{pid}/cgroup").read_text().splitlines()
     memory = next(line.split(":")[2] for line in groups if ":memory:" in line)
     limit = Path("/sys/fs/cgroup/memory", memory.lstrip("/"), "memory.limit_in_bytes")

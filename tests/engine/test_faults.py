@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.door import PROGRAM, DoorCommand, free_port
+from tests.engine.door import DoorCommand, free_port
 
 pytestmark = pytest.mark.engine
 

@@ -2,19 +2,22 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from launcher.errors import SettingsError
 from launcher.keys.access import Access, Request, collect
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJZCxlISn3F+WI/oYkaQ7JvbGFlDcBmrCWlGetJgB/QK me"
 
 
 def from_stdin(text: str, **more: object) -> Access:
     request = Request(key_files=("-",), **more)  # type: ignore[arg-type]
-    return collect(request, lambda: text.encode())
+    return collect(request, text.encode)
 
 
 def refusal(text: str, **more: object) -> SettingsError:
@@ -98,7 +101,9 @@ def test_ten_thousand_keys_are_read(tmp_path: Path) -> None:
     import os
 
     head = b"\0\0\0\x0bssh-ed25519\0\0\0 "
-    lines = (f"ssh-ed25519 {base64.b64encode(head + os.urandom(32)).decode()}" for _ in range(10_000))
+    lines = (
+        f"ssh-ed25519 {base64.b64encode(head + os.urandom(32)).decode()}" for _ in range(10_000)
+    )
     file = tmp_path / "many.pub"
     file.write_text("\n".join(lines))
     assert len(collect(Request(key_files=(str(file),))).keys) == 10_000

@@ -3,12 +3,15 @@ from __future__ import annotations
 
 import os
 import subprocess
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from launcher import files
 from launcher.errors import HostError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_a_file_is_replaced_whole_with_its_mode(tmp_path: Path) -> None:
@@ -16,7 +19,7 @@ def test_a_file_is_replaced_whole_with_its_mode(tmp_path: Path) -> None:
     target.write_bytes(b"old")
     files.write(target, b"new", mode=0o640)
     assert (target.read_bytes(), target.stat().st_mode & 0o777) == (b"new", 0o640)
-    assert os.listdir(tmp_path) == ["file"]
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_a_full_disk_keeps_the_old_file_and_says_so(tmp_path: Path) -> None:
@@ -29,7 +32,7 @@ def test_a_full_disk_keeps_the_old_file_and_says_so(tmp_path: Path) -> None:
             files.write(tmp_path / "file", bytes(200_000))
         assert caught.value.code == "host.disk-full"
         assert (tmp_path / "file").read_bytes() == b"old"
-        assert os.listdir(tmp_path) == ["file"]
+        assert [path.name for path in tmp_path.iterdir()] == ["file"]
     finally:
         subprocess.run(("umount", str(tmp_path)), check=True)
 

@@ -11,10 +11,10 @@ import pytest
 from launcher import proc
 from launcher.proc import Process
 
-TABLE = """  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
-   0: 0100007F:08AE 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4711 1
+TABLE = """  sl  local_address rem_address   st tx_queue rx_queue tr tm->when uid timeout inode
+   0: 0100007F:08AE 00000000:0000 0A 0:0 0:0 0 0 0 4711 1
    1: 00000000000000000000000001000000:0016 0000000000000000FFFF00000200000A:C350 01 0:0 0:0 0 0 0 42 1
-"""
+"""  # noqa: E501
 
 
 def test_the_kernels_table_is_decoded() -> None:

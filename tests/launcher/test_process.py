@@ -4,12 +4,15 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
 from launcher import process
 from launcher.errors import HostError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def test_output_and_status_come_back() -> None:

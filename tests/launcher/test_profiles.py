@@ -2,15 +2,18 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 import pytest
 
 from launcher import profiles
 from launcher.errors import HostError
 from launcher.host import CAPABILITIES, Host
-from launcher.plan import Plan
 from launcher.runtimes import oci
 from launcher.runtimes.base import Image
+
+if TYPE_CHECKING:
+    from launcher.plan import Plan
 
 GIB = 2**30
 HOST = Host(

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -114,10 +115,12 @@ def test_a_private_key_is_told_from_every_other_mistake(line: str) -> None:
 
 @given(st.text(max_size=200))
 def test_any_text_is_a_key_or_a_reason_that_does_not_repeat_it(line: str) -> None:
+    reason = ""
     try:
         parse(line)
     except BadKeyError as problem:
-        assert len(line) < 12 or line not in str(problem)
+        reason = str(problem)
+    assert len(line) < 12 or line not in reason
 
 
 @given(st.binary(max_size=120), st.sampled_from(["ssh-ed25519", "ssh-rsa", "ecdsa-sha2-nistp256"]))
@@ -125,7 +128,5 @@ def test_any_blob_is_a_key_or_a_reason(blob: bytes, kind: str) -> None:
     name = kind.encode()
     inner = len(name).to_bytes(4, "big") + name + blob
     line = f"{kind} {base64.b64encode(inner).decode()}"
-    try:
+    with contextlib.suppress(BadKeyError):
         assert parse(line).kind == kind
-    except BadKeyError:
-        pass

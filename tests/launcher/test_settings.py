@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -10,6 +10,9 @@ from hypothesis import strategies as st
 from launcher import settings
 from launcher.errors import SettingsError
 from launcher.settings import Listen, Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def load(tmp_path: Path, text: str = "", **environment: str) -> tuple[Settings, list[str]]:
@@ -46,8 +49,10 @@ def test_bottlerocket_settings_can_be_pasted(tmp_path: Path) -> None:
     )
     assert loaded.admin.source == "reg.example/admin:v1"
     assert findings == [
-        "host-containers.admin.enabled: "
-        "has no effect: the door opens on demand, by `hatchway admin start`"
+        (
+            "host-containers.admin.enabled: "
+            "has no effect: the door opens on demand, by `hatchway admin start`"
+        )
     ]
 
 
@@ -116,7 +121,9 @@ def test_a_listen_address_is_read(text: str, expected: Listen) -> None:
     assert expected == settings.parse_listen(text)
 
 
-@pytest.mark.parametrize("text", ["", "ssh", "0", "65536", "::1:22", "localhost:22", "1.2.3.4:", "x:22"])
+@pytest.mark.parametrize(
+    "text", ["", "ssh", "0", "65536", "::1:22", "localhost:22", "1.2.3.4:", "x:22"]
+)
 def test_a_bad_listen_address_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"expected|address"):
         settings.parse_listen(text)
