@@ -199,11 +199,13 @@ def deadline(seconds: float, what: str) -> Iterator[None]:
 
     def expire() -> None:
         expired.set()
-        for sig in (signal.SIGTERM, signal.SIGKILL):
-            for pid in proc.children() - before:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, sig)
-            time.sleep(KILL_GRACE if sig == signal.SIGTERM else 0)
+        # These and no later ones: when the second signal goes out, others may have been started.
+        overdue = [proc.Process.of(pid) for pid in proc.children() - before]
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            for process in overdue:
+                if process is not None and process.alive():
+                    os.kill(process.pid, number)
+            time.sleep(KILL_GRACE if number == signal.SIGTERM else 0)
 
     timer = threading.Timer(seconds, expire)
     timer.daemon = True

@@ -87,6 +87,12 @@ def test_a_deadline_bounds_a_library_that_knows_none() -> None:
     assert caught.value.code == "host.timeout"
 
 
+def test_a_deadline_spares_what_is_started_after_it() -> None:
+    with pytest.raises(HostError), process.deadline(0.1, "the engine"):
+        subprocess.run(("sleep", "60"), check=True)
+    subprocess.run(("sleep", str(process.KILL_GRACE + 0.5)), check=True)
+
+
 def test_a_deadline_ends_only_children_of_its_own_call() -> None:
     with subprocess.Popen((sys.executable, "-c", "input()"), stdin=subprocess.PIPE) as other:
         with pytest.raises(HostError), process.deadline(0.2, "the engine"):
