@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The door's log, kept on the host: it is there to read when the container is gone."""
+"""The door's log, kept on the host: it is there to read when the container is gone.
+
+Each line has the time at which it came, in UTC: sshd prints none of its own.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import time
 from pathlib import Path
 
 from admin_image.spec import LOG_FILE
@@ -12,7 +17,7 @@ SIZE_LIMIT = 1 << 20  # bytes; then it becomes the one file before
 
 
 def redirect(path: str = LOG_FILE) -> None:
-    """From here on, what we and sshd print goes to `path`; without it, where it went before."""
+    """From here on, what we print goes to `path`; without it, where it went before."""
     try:
         if Path(path).exists() and Path(path).stat().st_size > SIZE_LIMIT:
             Path(path).replace(f"{path}.1")
@@ -24,3 +29,30 @@ def redirect(path: str = LOG_FILE) -> None:
     for stream in (1, 2):
         os.dup2(log, stream)
     os.close(log)
+
+
+def line(text: str) -> None:
+    """Add one line of our own."""
+    _write([f"hatchway: {text}".encode()])
+
+
+class Pipe:
+    """What sshd writes into `writer` gets into the log whenever somebody calls `copy`."""
+
+    def __init__(self) -> None:
+        self.reader, self.writer = os.pipe2(os.O_CLOEXEC)
+        os.set_blocking(self.reader, False)
+        self._rest = b""
+
+    def copy(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            while data := os.read(self.reader, 65536):
+                *whole, self._rest = (self._rest + data).split(b"\n")
+                _write(whole)
+
+
+def _write(lines: list[bytes]) -> None:
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()).encode()
+    text = b"".join(b"%s %s\n" % (stamp, each.rstrip()) for each in lines)
+    with contextlib.suppress(OSError):  # a full disk must not close the door
+        os.write(1, text)

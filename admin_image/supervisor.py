@@ -7,12 +7,11 @@ import os
 import select
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from admin_image import account, hostkey, kernel, places, ports, processes, seal, sshd
+from admin_image import account, hostkey, kernel, log, places, ports, processes, seal, sshd
 from admin_image.errors import DoorError
 from admin_image.files import read_text, write_atomically
 from admin_image.hostsh import PID_FILE
@@ -47,6 +46,7 @@ def main() -> int:
         return supervisor.fail("door.internal", f"{type(error).__name__}: {error}")
     finally:
         processes.end_all()
+        supervisor.end_log()
 
 
 class Supervisor:
@@ -55,6 +55,7 @@ class Supervisor:
     def __init__(self) -> None:
         self._warnings: list[str] = []
         self._sshd: subprocess.Popen[bytes] | None = None
+        self._log = log.Pipe()
         self._ending = False
         self._wake, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
@@ -75,12 +76,16 @@ class Supervisor:
                 self._watch(mountinfo.fileno())
         return self._outcome()
 
+    def end_log(self) -> None:
+        """Keep what sshd and its sessions said last."""
+        self._log.copy()
+
     def fail(self, code: str, message: str) -> int:
-        _log(f"{code}: {message}")
+        log.line(f"{code}: {message}")
         try:
             self._phase("failed", code=code, message=message)
         except OSError as error:
-            _log(f"cannot write {PHASE_FILE}: {error}")
+            log.line(f"cannot write {PHASE_FILE}: {error}")
         return 1
 
     def _prepare(self) -> None:
@@ -94,13 +99,14 @@ class Supervisor:
         Path("/run/sshd").mkdir(mode=0o755, parents=True, exist_ok=True)
         write_atomically(sshd.CONFIG_FILE, sshd.config(spec))
         sshd.check()
-        self._sshd = _start_sshd()
+        self._sshd = _start_sshd(self._log.writer)
         self._wait_for_listening(spec, self._sshd)
 
     def _wait_for_listening(self, spec: DoorSpec, child: subprocess.Popen[bytes]) -> None:
         end = time.monotonic() + LISTEN_LIMIT
         while not ports.inodes(spec.port) & ports.sockets_of(child.pid):
             self._drain()
+            self._log.copy()
             if self._ending:
                 return
             if child.poll() is not None:
@@ -118,11 +124,13 @@ class Supervisor:
         poll = select.poll()
         poll.register(self._wake, select.POLLIN)
         poll.register(mountinfo, select.POLLPRI | select.POLLERR)
+        poll.register(self._log.reader, select.POLLIN)
         while not self._ending and self._sshd and self._sshd.poll() is None:
             events = dict(poll.poll())
             if self._wake in events:
                 self._drain()
                 processes.reap(besides=self._sshd.pid)
+            self._log.copy()
             if mountinfo in events:
                 self._seal_new()
 
@@ -139,15 +147,16 @@ class Supervisor:
             return
         try:
             self._seal()
-            _log(f"sealed what was mounted meanwhile: {', '.join(new)}")
+            log.line(f"sealed what was mounted meanwhile: {', '.join(new)}")
         except DoorError as error:
             # The people inside would lose more by a closed door than by this.
             self._warn(error.message)
             self._phase("open")
 
     def _outcome(self) -> int:
+        self._log.copy()  # before the launcher hears of it, and reads there why
         if self._ending or self._sshd is None:
-            _log("told to stop")
+            log.line("told to stop")
             return 0
         return self.fail("door.sshd-died", f"sshd ended by itself with {self._sshd.returncode}")
 
@@ -159,7 +168,7 @@ class Supervisor:
 
     def _warn(self, *messages: str) -> None:
         for message in messages:
-            _log(f"warning: {message}")
+            log.line(f"warning: {message}")
         self._warnings += [message for message in messages if message not in self._warnings]
 
     def _phase(self, phase: str, *, code: str = "", message: str = "") -> None:
@@ -189,18 +198,14 @@ def _weakness() -> list[str]:
     return []
 
 
-def _start_sshd() -> subprocess.Popen[bytes]:
+def _start_sshd(output: int) -> subprocess.Popen[bytes]:
     die_with_us: Callable[[], None] = lambda: kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGTERM)  # noqa: E731
     return subprocess.Popen(
         (sshd.SSHD, "-D", "-e", "-f", sshd.CONFIG_FILE),
         stdin=subprocess.DEVNULL,
-        stderr=subprocess.STDOUT,
+        stdout=output,
+        stderr=output,
         env={"PATH": sshd.PATH, "container": "hatchway"},
         # Without it a supervisor that was killed would leave a door that nobody watches.
         preexec_fn=die_with_us,  # noqa: PLW1509 - no threads here
     )
-
-
-def _log(message: str) -> None:
-    sys.stdout.write(f"hatchway: {message}\n")
-    sys.stdout.flush()
