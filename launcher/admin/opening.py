@@ -44,7 +44,6 @@ def open_door(request: Request, host: Host, ensure: Ensure, monitor: Monitor) ->
     behind but the reason, for `admin status`.
     """
     until = time.monotonic() + request.timeout
-    probe.preload()
     files.own_directory(doors.RUN)
     lock = locks.hold(
         doors.LOCK, timeout=request.timeout, monitor=monitor, what="at work on the door"
@@ -113,6 +112,7 @@ class _Start:
     def run(self, ensure: Ensure) -> Door:
         self._claim()
         self._clear_stale()
+        probe.preload()  # not before: what asks the engine is loaded first, and it needs the CPU
         address.require_free(self.request.listen)
         image = ensure(self.runtime, self._left())
         _check_contract(image, self.request.image)

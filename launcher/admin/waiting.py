@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from admin_image.spec import Phase
 
-POLL: Final = 0.02
+POLL: Final = 0.005  # of a small file in memory
 LOG_LINES: Final = 8
 HINT: Final = "Look at `hatchway admin logs`."
 

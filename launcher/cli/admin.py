@@ -82,7 +82,8 @@ def start(
             principals=tuple(principal or admin.principals),
             user_data_file=user_data,
             user_data=settings_.decode_user_data(admin.user_data),
-        )
+        ),
+        options.standard_input,
     )
     request = Request(
         image=options.checked_image(image or admin.source),

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
@@ -41,6 +42,15 @@ def load_settings() -> Settings:
     for finding in findings:
         output.warning(str(finding))
     return loaded
+
+
+def standard_input(limit: int) -> bytes:
+    """Up to `limit` bytes that are piped into us; a terminal is told what is awaited."""
+    if sys.stdin is None:  # the caller closed it, as some agents do
+        return b""
+    if sys.stdin.isatty():
+        print("Paste the public keys, then press ctrl-D:", file=sys.stderr)
+    return sys.stdin.buffer.read(limit)
 
 
 def wish(settings: Settings, runtime: str, socket: str, namespace: str) -> Wish:

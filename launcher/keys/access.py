@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -63,13 +62,14 @@ class Access:
         )
 
 
-def collect(request: Request, stdin: Callable[[], bytes] | None = None) -> Access:
+def collect(request: Request, stdin: Callable[[int], bytes]) -> Access:
     """Read and check all sources before anything is touched.
 
-    A bad key is skipped with a warning while a good one remains. `SettingsError` when something
-    else is wrong, when a private key was given, or when nobody could log in.
+    `stdin` reads so many bytes of standard input, and is called at most once. A bad key is
+    skipped with a warning while a good one remains. `SettingsError` when something else is wrong,
+    when a private key was given, or when nobody could log in.
     """
-    read = _Reader(stdin or _standard_input)
+    read = _Reader(stdin)
     findings: list[Finding] = []
     data = _user_data(request, read, findings)
     key_lines = [line for name in request.key_files for line in _lines(read(name), name)]
@@ -93,7 +93,7 @@ def collect(request: Request, stdin: Callable[[], bytes] | None = None) -> Acces
 class _Reader:
     """Reads each source once: standard input cannot be read again for a second `-`."""
 
-    def __init__(self, stdin: Callable[[], bytes]) -> None:
+    def __init__(self, stdin: Callable[[int], bytes]) -> None:
         self._stdin = stdin
         self._used = False
 
@@ -103,7 +103,7 @@ class _Reader:
                 message = "standard input can be read only once, but `-` is given twice"
                 raise SettingsError("settings.unreadable", message)
             self._used = True
-            return _bounded(self._stdin(), "standard input")
+            return _bounded(self._stdin(MAX_FILE + 1), "standard input")
         try:
             with Path(name).open("rb") as stream:
                 return _bounded(stream.read(MAX_FILE + 1), name)
@@ -117,12 +117,6 @@ def _bounded(data: bytes, name: str) -> bytes:
         message = f"{name} is larger than {MAX_FILE // 2**20} MiB"
         raise SettingsError("settings.unreadable", message, "Is it the right file?")
     return data
-
-
-def _standard_input() -> bytes:
-    if sys.stdin is None or sys.stdin.isatty():
-        print("Paste the public keys, then press ctrl-D:", file=sys.stderr)  # noqa: T201
-    return sys.stdin.buffer.read(MAX_FILE + 1)
 
 
 def _user_data(

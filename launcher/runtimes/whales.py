@@ -89,31 +89,27 @@ class Whales:
             self._client.image.remove(name)
 
     def start(self, plan: Plan) -> Container:
+        from python_on_whales.exceptions import NoSuchContainer
+
         with self._asking("start the container", START_LIMIT, ContainerError):
-            self._client.container.run(
-                plan.image.config_digest, **_run_arguments(plan, engine=self.name)
-            )
-        found = self.find(plan.name)
-        if found is None:  # it ended at once, and removed itself
-            message = f"{self.name} started the container, but it ended at once"
-            raise ContainerError("container.died", message)
-        return found
+            try:
+                started = self._client.container.run(
+                    plan.image.config_digest, **_run_arguments(plan, engine=self.name)
+                )
+                # The library looked already: what it saw is what `find` would ask for again.
+                return _container(plan.name, started)
+            except NoSuchContainer:  # it ended at once, and removed itself
+                message = f"{self.name} started the container, but it ended at once"
+                raise ContainerError("container.died", message) from None
 
     def find(self, name: str) -> Container | None:
         from python_on_whales.exceptions import NoSuchContainer
 
         with self._asking("look up the container", ASK_LIMIT):
             try:
-                found = self._client.container.inspect(name)
-                facts = found._get_inspect_result()  # noqa: SLF001 - each attribute asks again
+                return _container(name, self._client.container.inspect(name))
             except NoSuchContainer:
                 return None
-        state = facts.state
-        kind = _STATES.get(str(state.status or "").lower(), State.STOPPED)
-        return Container(
-            name, facts.id, kind, state.pid or 0 if kind != State.STOPPED else 0,
-            state.exit_code or 0,
-        )  # fmt: skip
 
     def remove(self, name: str, *, grace: float) -> None:
         found = self.find(name)
@@ -187,6 +183,14 @@ class Whales:
             hint = f"Free space where {self.name} keeps its data."
             return HostError("host.disk-full", f"no space left: {line}", hint)
         return kind(code, f"{self.name} could not {what}: {line}")
+
+
+def _container(name: str, found: Any) -> Container:
+    facts = found._get_inspect_result()  # noqa: SLF001 - each attribute asks again
+    state = facts.state
+    kind = _STATES.get(str(state.status or "").lower(), State.STOPPED)
+    pid = state.pid or 0 if kind != State.STOPPED else 0
+    return Container(name, facts.id, kind, pid, state.exit_code or 0)
 
 
 def _run_arguments(plan: Plan, *, engine: str) -> dict[str, Any]:

@@ -15,9 +15,13 @@ if TYPE_CHECKING:
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJZCxlISn3F+WI/oYkaQ7JvbGFlDcBmrCWlGetJgB/QK me"
 
 
+def nothing(_limit: int) -> bytes:
+    return b""
+
+
 def from_stdin(text: str, **more: object) -> Access:
     request = Request(key_files=("-",), **more)  # type: ignore[arg-type]
-    return collect(request, text.encode)
+    return collect(request, lambda _: text.encode())
 
 
 def refusal(text: str, **more: object) -> SettingsError:
@@ -58,18 +62,18 @@ def test_the_same_key_twice_is_one_key() -> None:
 
 def test_standard_input_cannot_be_two_files() -> None:
     with pytest.raises(SettingsError, match="given twice"):
-        collect(Request(key_files=("-", "-")), KEY.encode)
+        collect(Request(key_files=("-", "-")), lambda _: KEY.encode())
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     missing = str(tmp_path / "none.pub")
     with pytest.raises(SettingsError, match=r"none\.pub: No such file"):
-        collect(Request(key_files=(missing,)))
+        collect(Request(key_files=(missing,)), nothing)
 
 
 def test_a_file_without_end_is_refused() -> None:
     with pytest.raises(SettingsError, match="larger than"):
-        collect(Request(key_files=("/dev/zero",)))
+        collect(Request(key_files=("/dev/zero",)), nothing)
 
 
 @pytest.mark.parametrize("user", ["Root", "a b", "-x", "x" * 40, "root", "ü"])
@@ -86,7 +90,7 @@ def test_a_flag_wins_over_user_data_and_user_data_over_the_default() -> None:
 def test_a_certificate_authority_alone_opens_a_door(tmp_path: Path) -> None:
     authority = tmp_path / "ca.pub"
     authority.write_text(KEY)
-    access = collect(Request(ca_files=(str(authority),), principals=("oncall",)))
+    access = collect(Request(ca_files=(str(authority),), principals=("oncall",)), nothing)
     door = access.door(listen="", port=22)
     assert (door.trusted_cas, door.principals) == (True, True)
 
@@ -106,4 +110,4 @@ def test_ten_thousand_keys_are_read(tmp_path: Path) -> None:
     )
     file = tmp_path / "many.pub"
     file.write_text("\n".join(lines))
-    assert len(collect(Request(key_files=(str(file),))).keys) == 10_000
+    assert len(collect(Request(key_files=(str(file),)), nothing).keys) == 10_000
