@@ -77,7 +77,6 @@ CODES: Final[dict[str, str]] = {
     "door.not-key-only": "The SSH server offers more than public keys.",
     "door.handshake": "What answers on the port did not complete an SSH handshake.",
     "door.seal-failed": "The view of the host could not be made read-only.",
-    "door.account": "The login account could not be made.",
     "door.sshd-config": "sshd refuses its configuration.",
     "door.spec": "The container could not read what the launcher wrote for it.",
     "door.sshd-died": "sshd ended by itself, or did not listen.",
