@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 
 # Typer carries its own copy of Click, and offers its base exception nowhere else.
-from typer._click.exceptions import ClickException
+from typer._click.exceptions import ClickException, NoArgsIsHelpError
 
 from launcher import VERSION, interrupt
 from launcher.cli import admin, image, output
@@ -53,6 +53,9 @@ def main() -> NoReturn:
     except HatchwayError as problem:
         output.error(problem, form)
         sys.exit(problem.exit)
+    except NoArgsIsHelpError as bare:
+        print(bare.format_message(), file=sys.stderr)
+        sys.exit(Exit.USAGE)
     except ClickException as problem:
         output.error(_usage(problem), form)
         sys.exit(Exit.USAGE)

@@ -22,15 +22,18 @@ class Output(enum.StrEnum):
 
 def asked_for(argv: Sequence[str]) -> Output:
     """The form that the command line asks for, also when the rest of it is wrong."""
-    words = list(argv)
-    for index, word in enumerate(words):
+    words = iter(argv)
+    for word in words:
         if word == "--":
             break
-        following = words[index + 1 : index + 2]
-        value = following[0] if word in ("--output", "-o") and following else word
-        for form in (Output.JSON, Output.JSONL):
-            if value in (form.value, f"--output={form}", f"-o{form}") and value != word.lstrip("-"):
-                return form
+        if word in ("--output", "-o"):
+            value = next(words, "")
+        elif word.startswith(("--output=", "-o")):
+            value = word.removeprefix("--output=").removeprefix("-o")
+        else:
+            continue
+        if value in tuple(Output):
+            return Output(value)
     return Output.TEXT
 
 

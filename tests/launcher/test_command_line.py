@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from launcher.cli import output
+from launcher.cli.output import Output
+
+PROGRAM = str(Path(sys.executable).parent / "hatchway")
+
+
+def hatchway(*argv: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run((PROGRAM, *argv), capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("argv", [(), ("admin",), ("image",)], ids=" ".join)
+def test_without_a_command_there_is_help_and_the_status_of_wrong_usage(
+    argv: tuple[str, ...],
+) -> None:
+    done = hatchway(*argv)
+    assert (done.returncode, done.stdout) == (64, "")
+    assert done.stderr.startswith("Usage: hatchway")
+
+
+def test_a_typo_is_answered_with_what_was_meant() -> None:
+    done = hatchway("admin", "strat")
+    assert done.returncode == 64
+    assert "Did you mean 'start'" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("admin", "start", "--output", "json", "--no-such-flag"),
+        ("admin", "start", "--output=json", "--listen", "nonsense", "--key-file", "/etc/passwd"),
+        ("admin", "status", "-o", "json", "extra"),
+        ("amdin", "--output", "jsonl"),
+    ],
+    ids=" ".join,
+)
+def test_an_error_is_one_json_object_when_json_is_asked_for(argv: tuple[str, ...]) -> None:
+    done = hatchway(*argv)
+    assert done.returncode == 64
+    error = json.loads(done.stdout)["error"]
+    assert set(error) == {"code", "message", "hint", "details"}
+
+
+@pytest.mark.parametrize(
+    ("argv", "form"),
+    [
+        (["--output", "json"], Output.JSON),
+        (["--output=jsonl"], Output.JSONL),
+        (["-o", "json"], Output.JSON),
+        (["-ojson"], Output.JSON),
+        (["--output", "text"], Output.TEXT),
+        (["exec", "--", "x", "--output", "json"], Output.TEXT),
+        (["--user", "json"], Output.TEXT),
+        ([], Output.TEXT),
+    ],
+)
+def test_the_form_is_known_even_when_the_rest_is_wrong(argv: list[str], form: Output) -> None:
+    assert form == output.asked_for(argv)
+
+
+def test_a_reader_that_leaves_early_is_no_traceback() -> None:
+    script = f"{PROGRAM} --help | true"
+    done = subprocess.run(("sh", "-c", script), capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr
+    assert "BrokenPipe" not in done.stderr
+
+
+def test_the_version_is_that_of_the_project() -> None:
+    import tomllib
+
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
+    assert f"hatchway {project['project']['version']}\n" == hatchway("--version").stdout
