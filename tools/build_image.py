@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Build the admin image and save it as an archive that every engine loads.
+"""Build an image and save it as an archive that every engine loads.
 
-    python3 tools/build_image.py [--base IMAGE] [--suite trixie] [--force]
+    python3 tools/build_image.py [admin|bootstrap] [--base IMAGE] [--suite trixie] [--force]
 
 The base is made from signed Debian packages by mmdebstrap unless `--base` names one. Nothing is
 done when the inputs are those of the archive that is already there. Standard library only: it
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import fcntl
 import gzip
 import hashlib
@@ -34,10 +35,6 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".cache"
-NAME = "localhost/hatchway-admin"
-ARCHIVE = CACHE / "images" / "hatchway-admin.tar"
-STAMP = CACHE / "images" / "hatchway-admin.inputs"
-CONTAINERFILE = ROOT / "Containerfile.admin"
 MIRROR = "http://deb.debian.org/debian"
 # Debian's own files of the archive keys; mmdebstrap refuses a suite that they did not sign.
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
@@ -45,6 +42,50 @@ TRIXIE_KEY = "/usr/share/keyrings/debian-archive-trixie-stable.gpg"
 # What containerd 1.4 and docker 20.10 unpack; they know no zstd.
 GZIP_LEVEL = 6
 MEBIBYTE = 1 << 20
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Image:
+    """One of ours: `Containerfile.NAME` and the package `NAME_image` become `hatchway-NAME`."""
+
+    name: str
+
+    @property
+    def repository(self) -> str:
+        return f"localhost/hatchway-{self.name}"
+
+    @property
+    def tag(self) -> str:
+        return f"{self.repository}:{version()}"
+
+    @property
+    def archive(self) -> Path:
+        return CACHE / "images" / f"hatchway-{self.name}.tar"
+
+    @property
+    def stamp(self) -> Path:
+        return self.archive.with_suffix(".inputs")
+
+    @property
+    def containerfile(self) -> Path:
+        return ROOT / f"Containerfile.{self.name}"
+
+    def sources(self) -> list[Path]:
+        package = ROOT / f"{self.name}_image"
+        return sorted(
+            [
+                *package.rglob("*.py"),
+                *(file for file in package.glob("static/*") if file.is_file()),
+            ]
+        )
+
+
+ADMIN = Image("admin")
+BOOTSTRAP = Image("bootstrap")
+IMAGES = {image.name: image for image in (ADMIN, BOOTSTRAP)}
+# As whoever needs only the admin image knows them.
+NAME = ADMIN.repository
+ARCHIVE = ADMIN.archive
 
 
 class BuildError(Exception):
@@ -63,41 +104,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def build(options: argparse.Namespace) -> None:
-    tag = f"{NAME}:{version()}"
-    stamp = inputs(options)
-    if not options.force and _built(tag, stamp):
-        print(f"{tag}: nothing has changed, {ARCHIVE.relative_to(ROOT)} stays")
+    image = IMAGES[options.image]
+    stamp = inputs(image, options)
+    if not options.force and _built(image, stamp):
+        print(f"{image.tag}: nothing has changed, {image.archive.relative_to(ROOT)} stays")
         return
     need("podman")
     start = time.monotonic()
-    before = _image_id(tag)
+    before = _image_id(image.tag)
     base = options.base or _debian(options.suite)
     podman(
         "build", "--network=host", "--layers=false", f"--build-arg=BASE={base}",
-        f"--tag={tag}", f"--tag={NAME}:latest",
+        f"--tag={image.tag}", f"--tag={image.repository}:latest",
         f"--label=org.opencontainers.image.version={version()}",
-        f"--file={CONTAINERFILE}", os.fspath(_context()),
+        f"--file={image.containerfile}", os.fspath(_context(image)),
     )  # fmt: skip
-    _save(tag)
-    if before and before != _image_id(tag):
+    _save(image)
+    if before and before != _image_id(image.tag):
         _forget(before)
-    STAMP.write_text(stamp)
-    report(tag, time.monotonic() - start)
+    image.stamp.write_text(stamp)
+    report(image, time.monotonic() - start)
 
 
-def inputs(options: argparse.Namespace) -> str:
+def inputs(image: Image, options: argparse.Namespace) -> str:
     """Digest of everything that the build reads, this file among it."""
     digest = hashlib.sha256(f"{options.base} {options.suite} {version()}".encode())
-    for path in [CONTAINERFILE, Path(__file__), *sources()]:
+    for path in [image.containerfile, Path(__file__), *image.sources()]:
         digest.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes() + b"\0")
     return digest.hexdigest() + "\n"
-
-
-def sources() -> list[Path]:
-    package = ROOT / "admin_image"
-    return sorted(
-        [*package.glob("*.py"), *(file for file in package.glob("static/*") if file.is_file())]
-    )
 
 
 def version() -> str:
@@ -123,15 +157,20 @@ def need(program: str) -> None:
         raise BuildError(f"{program} is missing: apt-get install {program}")
 
 
-def report(tag: str, seconds: float) -> None:
-    unpacked, compressed = ARCHIVE.stat().st_size, _compressed(ARCHIVE)
-    print(f"{tag} in {seconds:.0f} s")
+def report(image: Image, seconds: float) -> None:
+    unpacked, compressed = image.archive.stat().st_size, _compressed(image.archive)
+    print(f"{image.tag} in {seconds:.0f} s")
     print(f"  {unpacked / MEBIBYTE:.1f} MiB unpacked, {compressed / MEBIBYTE:.1f} MiB to pull")
     print("  largest directories:")
-    for name, size in _directories(ARCHIVE).most_common(12):
+    for name, size in _directories(image.archive).most_common(12):
         print(f"  {size / MEBIBYTE:7.1f} MiB  {name}")
     print("  largest packages, before trimming:")
-    query = ("--entrypoint=/usr/bin/dpkg-query", tag, "-Wf", "${Installed-Size} ${Package}\\n")
+    query = (
+        "--entrypoint=/usr/bin/dpkg-query",
+        image.tag,
+        "-Wf",
+        "${Installed-Size} ${Package}\\n",
+    )
     listing = podman("run", "--rm", "--network=none", *query, capture=True)
     sizes = [line.split() for line in listing.splitlines() if len(line.split()) == 2]
     for kibibytes, name in sorted(sizes, key=lambda pair: -int(pair[0]))[:12]:
@@ -139,7 +178,8 @@ def report(tag: str, seconds: float) -> None:
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Build the admin image.")
+    parser = argparse.ArgumentParser(description="Build one of Hatchway's images.")
+    parser.add_argument("image", nargs="?", choices=IMAGES, default=ADMIN.name)
     parser.add_argument("--base", default="", help="a public base image instead of one made here")
     parser.add_argument("--suite", default="trixie", help="Debian suite of the base made here")
     parser.add_argument("--force", action="store_true", help="build although nothing has changed")
@@ -167,16 +207,16 @@ def _forget(image: str) -> None:
         podman("image", "rm", image, capture=True)
 
 
-def _built(tag: str, stamp: str) -> bool:
-    if not ARCHIVE.exists() or not STAMP.exists() or STAMP.read_text() != stamp:
+def _built(image: Image, stamp: str) -> bool:
+    if not image.archive.exists() or not image.stamp.exists() or image.stamp.read_text() != stamp:
         return False
     if not shutil.which("podman"):
         return True
     try:
-        podman("image", "exists", tag)
+        podman("image", "exists", image.tag)
     except subprocess.CalledProcessError:
-        print(f"{tag}: loading what was built before")
-        podman("load", f"--input={ARCHIVE}")
+        print(f"{image.tag}: loading what was built before")
+        podman("load", f"--input={image.archive}")
     return True
 
 
@@ -198,21 +238,21 @@ def _debian(suite: str) -> str:
     return base
 
 
-def _save(tag: str) -> None:
-    ARCHIVE.parent.mkdir(parents=True, exist_ok=True)
-    STAMP.unlink(missing_ok=True)
-    fresh = ARCHIVE.with_suffix(".new")
+def _save(image: Image) -> None:
+    image.archive.parent.mkdir(parents=True, exist_ok=True)
+    image.stamp.unlink(missing_ok=True)
+    fresh = image.archive.with_suffix(".new")
     fresh.unlink(missing_ok=True)
     # docker-archive: `docker load`, `podman load` and `ctr images import` of every age take it.
-    podman("save", "--quiet", "--format=docker-archive", f"--output={fresh}", tag)
-    fresh.rename(ARCHIVE)
+    podman("save", "--quiet", "--format=docker-archive", f"--output={fresh}", image.tag)
+    fresh.rename(image.archive)
 
 
-def _context() -> Path:
+def _context(image: Image) -> Path:
     """Only what the Containerfile names: the project's directory holds gigabytes of caches."""
-    place = CACHE / "context"
+    place = CACHE / "context" / image.name
     shutil.rmtree(place, ignore_errors=True)
-    for path in sources():
+    for path in image.sources():
         target = place / path.relative_to(ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(path, target)
