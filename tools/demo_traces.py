@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a container may leave behind on a host, as sets that can be compared."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from tests.refhost.machine import Machine
+
+Traces = dict[str, frozenset[str]]
+
+_CTR: Final = ("ctr", "--namespace", "hatchway")
+# Each lists one thing a line. Kernel threads (children of 2) come and go by themselves.
+_LISTS: Final = {
+    "processes": ("ps", "--no-headers", "--format", "args", "--deselect", "--ppid", "2"),
+    "mounts": ("findmnt", "--raw", "--noheadings", "--output", "TARGET"),
+    "listening sockets": ("ss", "--no-header", "--listening", "--numeric", "--tcp", "--udp"),
+    "units of systemd": ("systemctl", "list-units", "--plain", "--no-legend", "--no-pager"),
+    "containers": (*_CTR, "containers", "ls", "--quiet"),
+    "tasks": (*_CTR, "tasks", "ls", "--quiet"),
+    "snapshots": (*_CTR, "snapshots", "ls"),
+}
+
+
+def look(machine: Machine) -> Traces:
+    return {kind: _relevant(kind, machine.run(argv)) for kind, argv in _LISTS.items()}
+
+
+def _relevant(kind: str, listing: str) -> frozenset[str]:
+    lines = [" ".join(line.split()) for line in listing.splitlines()]
+    if kind == "units of systemd":
+        lines = [line.split()[0] for line in lines]
+    if kind == "snapshots":  # the image stays, and its layers with it
+        lines = [line for line in lines if line.endswith(" Active")]
+    return frozenset(lines)
