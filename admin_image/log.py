@@ -16,8 +16,12 @@ from admin_image.spec import LOG_FILE
 SIZE_LIMIT = 1 << 20  # bytes; then it becomes the one file before
 
 
+_path = ""
+
+
 def redirect(path: str = LOG_FILE) -> None:
     """From here on, what we print goes to `path`; without it, where it went before."""
+    global _path  # noqa: PLW0603 - one process has one standard output
     try:
         if Path(path).exists() and Path(path).stat().st_size > SIZE_LIMIT:
             Path(path).replace(f"{path}.1")
@@ -29,6 +33,7 @@ def redirect(path: str = LOG_FILE) -> None:
     for stream in (1, 2):
         os.dup2(log, stream)
     os.close(log)
+    _path = path
 
 
 def line(text: str) -> None:
@@ -56,3 +61,6 @@ def _write(lines: list[bytes]) -> None:
     text = b"".join(b"%s %s\n" % (stamp, each.rstrip()) for each in lines)
     with contextlib.suppress(OSError):  # a full disk must not close the door
         os.write(1, text)
+        # Whoever knocks at an open port must not fill the host's disk with it.
+        if _path and os.fstat(1).st_size > SIZE_LIMIT:
+            redirect(_path)

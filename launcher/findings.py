@@ -27,10 +27,10 @@ class Finding:
 def raise_errors(
     findings: Iterable[Finding], code: str = "settings.invalid", hint: str = ""
 ) -> None:
-    """Raise one `SettingsError` that holds every error among `findings`."""
-    errors = [finding for finding in findings if finding.severity == "error"]
-    if not errors:
+    """Raise one `SettingsError` with all `findings`, if any of them is an error."""
+    found = list(findings)
+    if all(finding.severity == "warning" for finding in found):
         return
-    message = "; ".join(map(str, errors))
-    details = [{"path": finding.path, "message": finding.message} for finding in errors]
+    message = "; ".join(map(str, found))
+    details = [{"path": finding.path, "message": finding.message} for finding in found]
     raise SettingsError(code, message, hint, findings=details)

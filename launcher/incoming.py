@@ -18,7 +18,7 @@ import msgspec
 
 from launcher import files
 from launcher.archive import CONTAINERD_NAME, OCI_NAME
-from launcher.errors import ImageError
+from launcher.errors import ImageError, SettingsError
 from launcher.references import Reference
 from launcher.registry import manifests, platform
 
@@ -122,7 +122,8 @@ def _open(path: Path, stack: contextlib.ExitStack) -> IO[bytes]:
     try:
         return stack.enter_context(path.open("rb"))
     except OSError as error:
-        raise _bad(f"{path}: {error.strerror}") from None
+        message = f"cannot read {path}: {error.strerror}"
+        raise SettingsError("settings.unreadable", message, "Check the path.") from None
 
 
 def _copied(stream: IO[bytes], scratch: Path, stack: contextlib.ExitStack) -> IO[bytes]:

@@ -15,7 +15,7 @@ from admin_image import spec
 from launcher import door as doors
 from launcher import files, locks, profiles, runtimes
 from launcher.admin import failure
-from launcher.errors import HatchwayError
+from launcher.errors import HatchwayError, RuntimeUnavailableError
 from launcher.monitor import SilentMonitor
 from launcher.runtimes import Wish
 
@@ -41,7 +41,12 @@ def close_door(wish: Wish, host: Host, *, grace: float = GRACE) -> bool:
     )
     with lock:
         found = doors.read() or found
-        was_open = clear(_runtime(found, wish, host), grace=grace)
+        try:
+            was_open = clear(_runtime(found, wish, host), grace=grace)
+        except RuntimeUnavailableError:
+            if found is not None and found.state == "open" and found.alive():
+                raise
+            was_open = False  # no engine, no record of an open door: there is nothing to close
         failure.forget()
     return was_open or found is not None
 

@@ -55,15 +55,18 @@ def open_door(request: Request, host: Host, ensure: Ensure, monitor: Monitor) ->
                 monitor.step("the door is open already")
                 return adopted
             monitor.note("the door that was open does not answer: opening a new one")
-        address.require_ours(request.listen)
-        choice = runtimes.choose(request.wish, host)
-        monitor.step(f"using {choice.runtime.describe()} ({choice.why})")
-        start = _Start(request, host, choice.runtime, monitor, until)
+        start = None
         try:
+            address.require_ours(request.listen)
+            choice = runtimes.choose(request.wish, host)
+            monitor.step(f"using {choice.runtime.describe()}: {choice.why}")
+            start = _Start(request, host, choice.runtime, monitor, until)
             return Opened(start.run(ensure))
         except BaseException as error:
             with interrupt.held():
-                start.abandon(error)
+                if start is not None:
+                    start.abandon()
+                failure.record(error)
             raise
 
 
@@ -86,13 +89,23 @@ def _adopt(found: Door, request: Request) -> Opened | None:
 
 
 def _differences(found: Door, request: Request) -> list[str]:
+    """What is asked for and cannot be given without closing the door on those who are inside."""
+    access, present = request.access, inputs.read()
+    lists = {
+        "the trusted CAs are": {key.fingerprint for key in access.cas}
+        - {key.fingerprint for key in found.trusted_cas},
+        "the principals are": set(access.principals) - set(found.principals),
+    }
+    other = [f"{name} not all those asked for" for name, missing in lists.items() if missing]
+    if access.data.settings() not in ((), present.data.settings() if present else ()):
+        other.append("the user data's algorithms, command or password are not as asked")
     asked = {
         "image": (found.image, request.image),
         "address": (found.address, request.listen.address),
         "port": (found.port, request.listen.port),
         "user": (found.user, request.access.user),
     }
-    return [
+    return other + [
         f"{name} is {is_now or 'every address'}, not {wanted or 'every address'} as asked"
         for name, (is_now, wanted) in asked.items()
         if is_now != wanted
@@ -137,11 +150,10 @@ class _Start:
         failure.forget()
         return opened
 
-    def abandon(self, error: BaseException) -> None:
-        """Leave nothing; the first error is the one that matters."""
+    def abandon(self) -> None:
+        """Leave nothing; what goes wrong here hides nothing of what went wrong before."""
         with contextlib.suppress(HatchwayError):
             closing.clear(self.runtime, grace=1)
-        failure.record(error)
 
     def _left(self) -> float:
         return max(1.0, self.until - time.monotonic())

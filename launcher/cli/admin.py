@@ -61,7 +61,7 @@ def start(
     socket: SocketOption = "",
     namespace: NamespaceOption = "",
     authfile: AuthfileOption = "",
-    timeout: TimeoutOption = 0.0,
+    timeout: TimeoutOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan; do nothing.")] = False,
     quiet: QuietOption = False,
     form: OutputOption = Output.TEXT,
@@ -97,10 +97,10 @@ def start(
     )
     for finding in access.warnings:
         output.warning(f"key skipped: {finding}")
+    policy = options.checked("--pull", options.pull_policy, pull)
     if dry_run:
         return _print_plan(request, Host.read(), form)
     require_root()
-    policy = options.checked("--pull", options.pull_policy, pull)
     return _open(request, settings, policy, authfile, form, quiet=quiet)
 
 
@@ -129,7 +129,7 @@ def stop(
 def restart(
     image: Annotated[str, typer.Option(help="Another image than the present one.")] = "",
     authfile: AuthfileOption = "",
-    timeout: TimeoutOption = 0.0,
+    timeout: TimeoutOption = None,
     quiet: QuietOption = False,
     form: OutputOption = Output.TEXT,
 ) -> int:
@@ -168,7 +168,9 @@ def restart(
 def status(form: OutputOption = Output.TEXT) -> int:
     """Say whether the door is open, since when, for whom, who is inside, or why it is not."""
     from launcher.admin import status as status_
+    from launcher.host import require_root
 
+    require_root()
     found = status_.look()
     if form is Output.TEXT:
         from launcher.cli import status_text

@@ -23,6 +23,8 @@ from launcher.errors import Exit
 if TYPE_CHECKING:
     from launcher.runtimes.base import Image
 
+PULL_LIMIT = 600.0  # seconds
+
 app = typer.Typer(
     help="Images: pull them ahead of need, or bring them along as a file.",
     no_args_is_help=True,
@@ -38,7 +40,7 @@ def pull(
     socket: SocketOption = "",
     namespace: NamespaceOption = "",
     authfile: AuthfileOption = "",
-    timeout: TimeoutOption = 600.0,
+    timeout: TimeoutOption = PULL_LIMIT,
     quiet: QuietOption = False,
     form: OutputOption = Output.TEXT,
 ) -> int:
@@ -61,7 +63,7 @@ def pull(
             registries=registries.from_settings(settings, authfile),
             store=doors.STATE,
             monitor=listener,
-            timeout=timeout,
+            timeout=timeout or PULL_LIMIT,
         )
     _print(found, form)
     return Exit.DONE
@@ -73,7 +75,7 @@ def load(
     runtime: RuntimeOption = "",
     socket: SocketOption = "",
     namespace: NamespaceOption = "",
-    timeout: TimeoutOption = 600.0,
+    timeout: TimeoutOption = PULL_LIMIT,
     quiet: QuietOption = False,
     form: OutputOption = Output.TEXT,
 ) -> int:
@@ -91,7 +93,11 @@ def load(
     source = sys.stdin.buffer if archive == "-" else Path(archive)
     with monitor.for_terminal(quiet=quiet) as listener:
         found = images.load(
-            source, runtime=choice.runtime, store=doors.STATE, monitor=listener, timeout=timeout
+            source,
+            runtime=choice.runtime,
+            store=doors.STATE,
+            monitor=listener,
+            timeout=timeout or PULL_LIMIT,
         )
     _print(found, form)
     return Exit.DONE

@@ -28,7 +28,9 @@ NamespaceOption = Annotated[str, typer.Option("--namespace", help="The container
 AuthfileOption = Annotated[
     str, typer.Option("--authfile", help="Registry credentials, as docker and podman keep them.")
 ]
-TimeoutOption = Annotated[float, typer.Option("--timeout", help="Seconds for all of it.")]
+TimeoutOption = Annotated[
+    float | None, typer.Option("--timeout", min=1, help="Seconds for all of it, the pull too.")
+]
 
 T = TypeVar("T")
 

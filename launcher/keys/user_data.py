@@ -47,6 +47,18 @@ class UserData:
     key_exchange_algorithms: tuple[str, ...] = ()
     macs: tuple[str, ...] = ()
 
+    def settings(self) -> tuple[object, ...]:
+        """What it says besides user and keys; empty when that is nothing."""
+        said = (
+            self.password_hash,
+            self.authorized_keys_command,
+            self.authorized_keys_command_user,
+            self.ciphers,
+            self.key_exchange_algorithms,
+            self.macs,
+        )
+        return said if any(said) else ()
+
 
 def parse(data: bytes, place: str) -> tuple[UserData, list[Finding]]:
     """Read user data; everything wrong with it comes back as findings, never as an exception."""

@@ -60,14 +60,17 @@ def choose(wish: Wish, host: Host) -> Choice:
     for name in _AUTOMATIC:
         runtime, found = TABLE[name](wish, host)
         if runtime is not None:
-            passed = "".join(f"; {other}: {why}" for other, why in looked_at.items())
-            return Choice(runtime, f"{found}{passed}")
+            return Choice(runtime, f"{found}{_passed_over(looked_at)}")
         looked_at[name] = found
     hint = "Start one of them, or name its socket with --socket."
     message = "no container runtime was found: " + "; ".join(
         f"{name}: {why}" for name, why in looked_at.items()
     )
     raise RuntimeUnavailableError("runtime.none", message, hint, looked_at=looked_at)
+
+
+def _passed_over(looked_at: dict[str, str]) -> str:
+    return f" (not {' or '.join(looked_at)}, which did not answer)" if looked_at else ""
 
 
 Found = tuple["Runtime | None", str]

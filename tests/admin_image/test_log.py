@@ -55,6 +55,13 @@ def test_a_long_log_becomes_the_one_before(tmp_path: Path) -> None:
     assert (tmp_path / "log.1").stat().st_size == log.SIZE_LIMIT + 1
 
 
+def test_a_log_that_grows_is_cut_while_it_is_written(tmp_path: Path) -> None:
+    lines = logged(tmp_path / "log", "for _ in range(3000): log.line('x' * 1000)")
+    kept = (tmp_path / "log").stat().st_size + (tmp_path / "log.1").stat().st_size
+    assert kept < 2 * log.SIZE_LIMIT + 4096
+    assert lines
+
+
 def test_a_planted_link_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "log").symlink_to(tmp_path / "target")
     code = f"from admin_image import log; log.redirect({str(tmp_path / 'log')!r})"

@@ -98,3 +98,16 @@ def door(
     yield command
     stopped = command.stop()
     assert stopped.status == 0, stopped.stdout + stopped.stderr
+
+
+@pytest.fixture(scope="module")
+def opened(
+    engine: tuple[str, tuple[str, ...]], ssh_key: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[DoorCommand]:
+    """An open door that the tests of a module share and leave open."""
+    command = DoorCommand(*engine, ssh_key, tmp_path_factory.mktemp("door"))
+    command.stop()
+    started = command.start()
+    assert started.status == 0, started.stdout + started.stderr
+    yield command
+    command.stop()

@@ -63,6 +63,18 @@ def test_an_adopted_door_that_is_not_as_asked_is_degraded(door: DoorCommand) -> 
     assert any("port is" in difference for difference in second.json()["differences"])
 
 
+def test_what_an_open_door_cannot_take_over_is_told(door: DoorCommand, tmp_path: Path) -> None:
+    door.start()
+    data = tmp_path / "user-data.json"
+    data.write_text(json.dumps({"ssh": {"key-exchange-algorithms": ["+curve25519-sha256"]}}))
+    authority = ("--trusted-ca", f"{door.key}.pub", "--principal", "oncall")
+    second = door.start(*authority, "--user-data", str(data))
+    assert second.status == 2
+    told = " ".join(second.json()["differences"])
+    for word in ("CAs", "principals", "algorithms"):
+        assert word in told
+
+
 def test_the_host_key_stays_over_stop_and_restart(door: DoorCommand) -> None:
     first = door.start().json()
     door.stop()

@@ -123,6 +123,7 @@ def test_an_address_of_another_host_is_refused(door: DoorCommand) -> None:
     listen = ("--listen", f"192.0.2.1:{door.port}", "--key-file", f"{door.key}.pub")
     refused = door.hatchway("admin", "start", *listen, "--output", "json", *door.flags)
     assert (refused.status, refused.code()) == (1, "door.address")
+    assert door.status()["reason"]["code"] == "door.address"
 
 
 @pytest.mark.parametrize(
@@ -139,6 +140,8 @@ def test_an_address_of_another_host_is_refused(door: DoorCommand) -> None:
         (("--no-such-flag",), 64, "usage.invalid"),
         (("--key-file", "/no/such/file"), 64, "settings.unreadable"),
         (("--timeout", "soon"), 64, "usage.invalid"),
+        (("--timeout", "-5"), 64, "usage.invalid"),
+        (("--dry-run", "--pull", "sometimes"), 64, "usage.invalid"),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else None,
 )

@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, cast
 import pytest
 
 from launcher import archive, images
-from launcher.errors import HostError, ImageError
+from launcher.errors import HostError, ImageError, SettingsError
 from launcher.incoming import inspect_archive
 from launcher.monitor import SilentMonitor
 from launcher.registry.manifests import Descriptor
@@ -219,7 +219,7 @@ def test_a_broken_archive_is_refused(tmp_path: Path, data: bytes) -> None:
 
 
 def test_an_archive_that_is_not_there_is_told(tmp_path: Path) -> None:
-    with pytest.raises(ImageError, match="No such file"):
+    with pytest.raises(SettingsError, match="No such file"):
         read_back(tmp_path / "absent", tmp_path)
 
 
