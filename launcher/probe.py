@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 CONNECT_LIMIT: Final = 5.0
+_SILENT: Final = "Look at `hatchway admin logs`; a local firewall may stand in between."
+_FOREIGN: Final = (
+    "Keep in each list of the user data an algorithm that the proof speaks as well:"
+    " mlkem768x25519-sha256, aes256-gcm@openssh.com, hmac-sha2-512-etm@openssh.com."
+)
 
 
 _loading: list[threading.Thread] = []
@@ -58,8 +63,8 @@ def prove(address: str, port: int, *, user: str, host_key: str, timeout: float) 
     except (OSError, EOFError, paramiko.SSHException) as error:
         reason = str(error) or type(error).__name__
         message = f"no SSH handshake with {address} port {port}: {reason}"
-        hint = "Look at `hatchway admin logs`; a local firewall may stand in between."
-        raise DoorError("door.handshake", message, hint) from None
+        foreign = isinstance(error, paramiko.ssh_exception.IncompatiblePeer)
+        raise DoorError("door.handshake", message, _FOREIGN if foreign else _SILENT) from None
 
 
 def _paramiko() -> Any:
