@@ -26,10 +26,11 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 sys.path[:0] = [os.fspath(ROOT)]
 
 from admin_image import spec  # noqa: E402
+from tests.refhost import traces  # noqa: E402
 from tests.refhost.agent import AgentError  # noqa: E402
 from tests.refhost.machine import Machine, MachineError  # noqa: E402
 from tests.refhost.registry import registry  # noqa: E402
-from tools import demo_build, demo_traces  # noqa: E402
+from tools import demo_build  # noqa: E402
 from tools.transcript import Done, Transcript, UnexpectedError  # noqa: E402
 
 if TYPE_CHECKING:
@@ -140,15 +141,17 @@ class Demo:
                 session.stdin.close()
         self.transcript.expect("admin on notty from 10.0.2.2" in said, "status tells who is inside")
 
-    def close_door(self, before: demo_traces.Traces) -> None:
+    def close_door(self, before: traces.Traces) -> None:
         expect = self.transcript.expect
         stopped = self.agent(HATCHWAY, "admin", "stop")
         expect(stopped.status == 0, "the door is closed")
         expect(self.ssh("true").status == 255, "nobody answers any more")
-        left = demo_traces.look(self.machine)
-        for kind, found in left.items():
-            added = sorted(found - before[kind])
-            expect(not added, f"{kind}: {len(before[kind])} before, {len(found)} now, none added")
+        now = traces.look(self.machine)
+        added = traces.added(before, now)
+        for kind, found in now.items():
+            self.transcript.output("\n".join(f"left: {each}" for each in added.get(kind, ())))
+            same = f"{kind}: {len(before[kind])} before, {len(found)} now, none added"
+            expect(kind not in added, same)
         self.agent("ls", "--recursive", spec.STATE, spec.LOG)
         self.agent("ctr", "--namespace", "hatchway", "images", "ls", "-q")
         self.transcript.output("What stays: the host keys, the log, and the image for next time.")
@@ -181,7 +184,7 @@ def run(transcript: Transcript) -> None:
             files = {"/opt/hatchway": ROOT / "dist" / "hatchway"}
             machine = stack.enter_context(Machine(files=files))
             demo = Demo(transcript, machine, place)
-        before = demo_traces.look(machine)
+        before = traces.look(machine)
         with transcript.step("Open the door, through an agent that runs an argv.", name="start"):
             demo.open_door(source)
         with transcript.step("Come in from outside, and look at the host.", name="inside"):

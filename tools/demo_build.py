@@ -34,8 +34,8 @@ def build(transcript: Transcript) -> None:
         for arguments in lane:
             transcript.typed("laptop$", f"python {' '.join(arguments)}")
     with ThreadPoolExecutor(len(LANES)) as pool:
-        for lane in [pool.submit(_build_lane, lane) for lane in LANES]:
-            transcript.output("\n".join(lane.result()))
+        for done in [pool.submit(_build_lane, lane) for lane in LANES]:
+            transcript.output("\n".join(done.result()))
 
 
 def _build_lane(lane: tuple[tuple[str, ...], ...]) -> list[str]:

@@ -10,21 +10,31 @@ if TYPE_CHECKING:
 
 Traces = dict[str, frozenset[str]]
 
-_CTR: Final = ("ctr", "--namespace", "hatchway")
 # Each lists one thing a line. Kernel threads (children of 2) come and go by themselves.
 _LISTS: Final = {
     "processes": ("ps", "--no-headers", "--format", "args", "--deselect", "--ppid", "2"),
     "mounts": ("findmnt", "--raw", "--noheadings", "--output", "TARGET"),
     "listening sockets": ("ss", "--no-header", "--listening", "--numeric", "--tcp", "--udp"),
     "units of systemd": ("systemctl", "list-units", "--plain", "--no-legend", "--no-pager"),
-    "containers": (*_CTR, "containers", "ls", "--quiet"),
-    "tasks": (*_CTR, "tasks", "ls", "--quiet"),
-    "snapshots": (*_CTR, "snapshots", "ls"),
 }
+_CTR_LISTS: Final = {
+    "containers": ("containers", "ls", "--quiet"),
+    "tasks": ("tasks", "ls", "--quiet"),
+    "snapshots": ("snapshots", "ls"),
+}
+CONTAINERD: Final = "/run/containerd/containerd.sock"
 
 
-def look(machine: Machine) -> Traces:
-    return {kind: _relevant(kind, machine.run(argv)) for kind, argv in _LISTS.items()}
+def look(machine: Machine, *, socket: str = CONTAINERD, namespace: str = "hatchway") -> Traces:
+    ctr = ("ctr", "--address", socket, "--namespace", namespace)
+    lists = {**_LISTS, **{kind: (*ctr, *argv) for kind, argv in _CTR_LISTS.items()}}
+    return {kind: _relevant(kind, machine.run(argv)) for kind, argv in lists.items()}
+
+
+def added(before: Traces, after: Traces) -> dict[str, list[str]]:
+    """Give what is there now and was not before, by kind."""
+    new = {kind: sorted(after[kind] - before[kind]) for kind in before}
+    return {kind: found for kind, found in new.items() if found}
 
 
 def _relevant(kind: str, listing: str) -> frozenset[str]:
