@@ -47,8 +47,12 @@ def docker(place: Path) -> Iterator[tuple[str, ...]]:
         "--host", f"unix://{socket}", "--pidfile", f"{place}/pid",
         "--iptables=false", "--ip-forward=false", "--bridge=none",
     )  # fmt: skip
-    with daemon(argv, place / "log", succeeds("docker", "-H", f"unix://{socket}", "info")):
-        yield "--runtime", "docker", "--socket", socket
+    try:
+        with daemon(argv, place / "log", succeeds("docker", "-H", f"unix://{socket}", "info")):
+            yield "--runtime", "docker", "--socket", socket
+    finally:
+        # dockerd does not always take its network namespace's mount down.
+        subprocess.run(("umount", f"{place}/exec/netns/default"), capture_output=True, check=False)
 
 
 @contextmanager
