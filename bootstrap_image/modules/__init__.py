@@ -1,1 +1,35 @@
 # SPDX-License-Identifier: Apache-2.0
+"""The modules of cloud-config, in the order in which they run.
+
+The order is cloud-init's: files before what reads them, disks before what is mounted from them.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bootstrap_image.modules import (
+    disk_setup,
+    fs_setup,
+    growpart,
+    hostname,
+    mounts,
+    ntp,
+    ssh_authorized_keys,
+    sysctl,
+    write_files,
+)
+
+EARLY: Final = (
+    write_files.MODULE,
+    growpart.MODULE,
+    disk_setup.MODULE,
+    fs_setup.MODULE,
+    mounts.MODULE,
+    hostname.MODULE,
+    ssh_authorized_keys.MODULE,
+    ntp.MODULE,
+    sysctl.MODULE,
+)
+LATE: Final = (write_files.DEFERRED,)
+BY_NAME: Final = {module.name: module for module in (*EARLY, *LATE)}

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Cloud-configs: read, merged to one, and turned into what is to be done."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING, Any
+
+from bootstrap_image import merge, yamltext
+from bootstrap_image.findings import child
+from bootstrap_image.modules import EARLY, LATE, commands, unsupported
+from bootstrap_image.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bootstrap_image.findings import Report
+    from bootstrap_image.module import Module
+    from bootstrap_image.parts import Part
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Action:
+    """A module with its parameters as JSON."""
+
+    module: Module
+    content: bytes
+    summary: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Settings:
+    """What all cloud-configs together ask for."""
+
+    source: str = ""
+    early: tuple[Action, ...] = ()
+    late: tuple[Action, ...] = ()
+    bootcmd: bytes | None = None
+    runcmd: bytes | None = None
+
+
+def read(parts: Sequence[Part], report: Report) -> Settings:
+    """Everything that is wrong with them goes to the report."""
+    config: dict[Any, Any] = {}
+    for part in parts:
+        value = _load(part, report)
+        config = _merged(config, value, part, report) if value else config
+    if not config:
+        return Settings()
+    # With several parts a key may stem from any of them.
+    source = parts[0].path if len(parts) == 1 else f"{parts[0].path} and {len(parts) - 1} more"
+    table = Table(config, f"{source}: ", report)
+    settings = Settings(
+        source,
+        _actions(EARLY, table),
+        _actions(LATE, table),
+        commands.script(table, "bootcmd"),
+        commands.script(table, "runcmd"),
+    )
+    _users(table)
+    _leftover(table)
+    return settings
+
+
+def _load(part: Part, report: Report) -> dict[Any, Any]:
+    try:
+        value = yamltext.load(part.content.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        report.error(part.path, f"byte {error.start} is no UTF-8; a cloud-config has to be")
+        return {}
+    except yamltext.YamlError as error:
+        report.error(part.path, str(error))
+        return {}
+    if value is None:
+        report.warning(part.path, "this cloud-config is empty")
+        return {}
+    if not isinstance(value, dict):
+        report.error(part.path, "a cloud-config is a table of keys and values")
+        return {}
+    return value
+
+
+def _merged(
+    config: dict[Any, Any], value: dict[Any, Any], part: Part, report: Report
+) -> dict[Any, Any]:
+    inside = [value.pop(key, None) for key in ("merge_how", "merge_type")]
+    try:
+        how = merge.parse(inside[0] or inside[1] or part.merge)
+    except merge.MergeError as error:
+        report.error(part.path, str(error))
+        return config
+    if how.replace:
+        for key in sorted(str(key) for key in config.keys() & value.keys()):
+            report.warning(
+                child(f"{part.path}: ", key),
+                "this replaces what an earlier part has, as in cloud-init; a merge type "
+                "such as list(append)+dict(recurse_array)+str() would join them",
+            )
+    return merge.merge(config, value, how)
+
+
+def _actions(modules: Sequence[Module], table: Table) -> tuple[Action, ...]:
+    found = [(module, module.read(table)) for module in modules]
+    return tuple(
+        Action(
+            module,
+            json.dumps({"module": module.name, "params": params}, sort_keys=True).encode(),
+            tuple(module.describe(params)),
+        )
+        for module, params in found
+        if params is not None
+    )
+
+
+def _users(table: Table) -> None:
+    if "users" not in table:
+        table.value("users")
+    elif table.value("users") == ["default"]:
+        table.report.warning(table.at("users"), "the default user is the one of the admin door")
+    else:
+        table.error("users", unsupported.ERRORS["user"])
+
+
+def _leftover(table: Table) -> None:
+    for key in table.unused():
+        if key in unsupported.ERRORS:
+            table.error(key, unsupported.ERRORS[key])
+        elif key in unsupported.WARNINGS:
+            table.report.warning(table.at(key), unsupported.WARNINGS[key])
+        else:
+            table.error(key, "this key is not known here")

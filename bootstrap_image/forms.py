@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which form a piece of user data has: by its first line, or by the type that a message gives."""
+
+from __future__ import annotations
+
+import enum
+import re
+from typing import Final
+
+
+class Form(enum.StrEnum):
+    """What cloud-init knows; what we do not run is here too, so that it can be named."""
+
+    SCRIPT = "script"
+    PER_BOOT = "script per boot"
+    PER_INSTANCE = "script per instance"
+    PER_ONCE = "script per once"
+    BOOTHOOK = "cloud-boothook"
+    CLOUD_CONFIG = "cloud-config"
+    ARCHIVE = "cloud-config-archive"
+    INCLUDE = "include"
+    MESSAGE = "MIME message"
+    GZIP = "gzip"
+    JSONP = "cloud-config-jsonp"
+    PART_HANDLER = "part-handler"
+    JINJA = "jinja template"
+    UPSTART = "upstart job"
+    IGNITION = "Ignition configuration"
+    POWERSHELL = "PowerShell"
+
+
+_STARTS: Final = (
+    (re.compile(rb"#!"), Form.SCRIPT),
+    (re.compile(rb"##\s*template\s*:\s*jinja", re.IGNORECASE), Form.JINJA),
+    (re.compile(rb"#include(-once)?(?![\w-])", re.IGNORECASE), Form.INCLUDE),
+    (re.compile(rb"#cloud-config(?![\w-])", re.IGNORECASE), Form.CLOUD_CONFIG),
+    (re.compile(rb"#cloud-config-archive(?![\w-])", re.IGNORECASE), Form.ARCHIVE),
+    (re.compile(rb"#cloud-config-jsonp(?![\w-])", re.IGNORECASE), Form.JSONP),
+    (re.compile(rb"#cloud-boothook(?![\w-])", re.IGNORECASE), Form.BOOTHOOK),
+    (re.compile(rb"#part-handler(?![\w-])", re.IGNORECASE), Form.PART_HANDLER),
+    (re.compile(rb"#upstart-job(?![\w-])", re.IGNORECASE), Form.UPSTART),
+    (re.compile(rb"<powershell>|#ps1", re.IGNORECASE), Form.POWERSHELL),
+    (re.compile(rb"\x1f\x8b"), Form.GZIP),
+    (re.compile(rb'\{\s*"ignition"\s*:'), Form.IGNITION),
+)
+# A header line first, and one of these two somewhere in the header.
+_MESSAGE_START = re.compile(rb"(From [^\n]*\n)?[A-Za-z][A-Za-z0-9-]*:[ \t]*[^\n]*\n")
+_MESSAGE_SIGN = re.compile(rb"^(mime-version|content-type)\s*:", re.IGNORECASE | re.MULTILINE)
+
+TYPES: Final = {
+    "text/x-shellscript": Form.SCRIPT,
+    "text/x-shellscript-per-boot": Form.PER_BOOT,
+    "text/x-shellscript-per-instance": Form.PER_INSTANCE,
+    "text/x-shellscript-per-once": Form.PER_ONCE,
+    "text/cloud-boothook": Form.BOOTHOOK,
+    "text/cloud-config": Form.CLOUD_CONFIG,
+    "text/cloud-config-archive": Form.ARCHIVE,
+    "text/cloud-config-jsonp": Form.JSONP,
+    "text/x-include-url": Form.INCLUDE,
+    "text/x-include-once-url": Form.INCLUDE,
+    "text/part-handler": Form.PART_HANDLER,
+    "text/jinja2": Form.JINJA,
+    "text/upstart-job": Form.UPSTART,
+}
+# Types that say nothing: the first line decides, as with a file that comes without a message.
+VAGUE: Final = frozenset(
+    {
+        "",
+        "text/plain",
+        "text/x-not-multipart",
+        "application/octet-stream",
+        "application/gzip",
+        "application/gzip-compressed",
+        "application/gzipped",
+        "application/x-compress",
+        "application/x-compressed",
+        "application/x-gunzip",
+        "application/x-gzip",
+        "application/x-gzip-compressed",
+    }
+)
+
+UNSUPPORTED: Final = {
+    Form.JSONP: "JSON patches of a cloud-config are not supported; write the merged cloud-config",
+    Form.PART_HANDLER: "part handlers are code inside cloud-init, which is not here; use a script",
+    Form.JINJA: "templates are not rendered here; write the values, or ask for them in a script",
+    Form.UPSTART: "upstart is not here; write a systemd unit with write_files",
+    Form.IGNITION: "Ignition is not read here; write a script or a cloud-config",
+    Form.POWERSHELL: "this is for Windows",
+}
+
+
+def form_of(data: bytes) -> Form | None:
+    """The form of data that no message describes; blank lines before it do not count."""
+    start = data[:4096].lstrip()
+    for pattern, form in _STARTS:
+        if pattern.match(start):
+            return form
+    if _MESSAGE_START.match(start) and _MESSAGE_SIGN.search(start):
+        return Form.MESSAGE
+    return None

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The door through which modules act on the host: its files, its programs, its kernel."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bootstrap_image.places import below
+from bootstrap_image.spec import HOST, TMP, WRITABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+PROGRAM_LIMIT = 240.0  # seconds; making a file system on a large slow disk takes a while
+
+
+class ModuleError(Exception):
+    """A setting could not be made; a sentence says why."""
+
+
+class Host:
+    """Paths are the container's, which are those of the host; tests give another `root`."""
+
+    def __init__(self, root: str = "/") -> None:
+        self._root = Path(root)
+
+    def path(self, name: str) -> Path:
+        return self._root / name.lstrip("/")
+
+    def read(self, name: str) -> str:
+        """The text of a file that may be missing."""
+        try:
+            return self.path(name).read_text(encoding="utf-8", errors="replace")
+        except (FileNotFoundError, NotADirectoryError):
+            return ""
+
+    def exists(self, name: str) -> bool:
+        return self.path(name).exists()
+
+    def on_host(self, name: str) -> bool:
+        """Whether the host's own root has it: a program, a unit."""
+        return self.path(f"{HOST}{name}").exists()
+
+    def run(self, *argv: str, given: str | None = None, ok: Iterable[int] = (0,)) -> str:
+        """A program of the image; what it printed."""
+        try:
+            done = subprocess.run(
+                argv, input=given, stdin=subprocess.DEVNULL if given is None else None,
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+                timeout=PROGRAM_LIMIT, check=False,
+            )  # fmt: skip
+        except FileNotFoundError as error:
+            raise ModuleError(f"{argv[0]} is not in the bootstrap image") from error
+        except subprocess.TimeoutExpired as error:
+            raise ModuleError(f"{argv[0]} did not end within {PROGRAM_LIMIT:.0f} s") from error
+        if done.returncode not in ok:
+            # Never the arguments: mount options and the like may hold a password.
+            last = next((line for line in reversed(done.stdout.splitlines()) if line.strip()), "")
+            raise ModuleError(f"{argv[0]} failed with {done.returncode}: {last.strip()[:300]}")
+        return done.stdout
+
+    def write(
+        self, name: str, data: bytes, *, mode: int = 0o644, owner: tuple[int, int] = (0, 0)
+    ) -> None:
+        """Replace a file in one piece; its directories are made."""
+        target = self._inside(name)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        fresh = target.with_name(f".{target.name[:200]}.hatchway")
+        with contextlib.suppress(FileNotFoundError):
+            fresh.unlink()
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+        try:
+            self._fill(os.open(fresh, flags, 0o600), data, mode, owner)
+            try:
+                fresh.replace(target)
+            except OSError as error:
+                if error.errno != errno.EBUSY:
+                    raise
+                # A mount point, as engines make /etc/hosts one: only its content can change.
+                with target.open("wb") as file:
+                    file.write(data)
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                fresh.unlink()
+
+    def append(
+        self, name: str, data: bytes, *, mode: int | None = None, owner: tuple[int, int] = (0, 0)
+    ) -> None:
+        target = self._inside(name)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        self._fill(os.open(target, flags, 0o600), data, mode, owner)
+
+    def say(self, message: str) -> None:
+        sys.stdout.write(f"{message}\n")
+        sys.stdout.flush()
+
+    def each(self, items: Iterable[Any], act: Callable[[Any], None]) -> None:
+        """Do all that can be done, then say everything that could not."""
+        problems = list[str]()
+        for item in items:
+            try:
+                act(item)
+            except (ModuleError, OSError) as error:
+                problems.append(str(error))
+        if problems:
+            raise ModuleError("; ".join(problems))
+
+    def _inside(self, name: str) -> Path:
+        """Where links lead: one that leaves the host's directories would write into the image."""
+        target = self.path(name)
+        real = target.parent.resolve() / target.name
+        shown = f"/{real.relative_to(self._root.resolve())}" if self._within(real) else ""
+        if not below(shown, (*WRITABLE, TMP)):
+            raise ModuleError(f"{name} leads out of the host's writable directories by a link")
+        return real
+
+    def _within(self, real: Path) -> bool:
+        return real.is_relative_to(self._root.resolve())
+
+    @staticmethod
+    def _fill(descriptor: int, data: bytes, mode: int | None, owner: tuple[int, int]) -> None:
+        with os.fdopen(descriptor, "wb") as file:
+            # Owner first: a change of it takes the set-user-id bit away.
+            os.fchown(descriptor, *owner)
+            if mode is not None:
+                os.fchmod(descriptor, mode)
+            file.write(data)
+            file.flush()
+            os.fsync(descriptor)

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a module of cloud-config is: keys that it reads, a reader that is pure, and an act."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bootstrap_image.host import Host
+    from bootstrap_image.step import Frequency
+    from bootstrap_image.table import Table
+
+# What JSON can hold; it is hashed, so that a change of the settings runs the module again.
+Params = dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Module:
+    """One row of the table in `modules`."""
+
+    name: str
+    read: Callable[[Table], Params | None]  # None: there is nothing to do
+    act: Callable[[Params, Host], None]
+    describe: Callable[[Params], list[str]]  # without anything that may be secret
+    frequency: Frequency | None = None  # None: as the job says

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""mounts: lines of the host's /etc/fstab, mounted at once; the mounts propagate to the host."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from bootstrap_image import devices, places
+from bootstrap_image.host import ModuleError
+from bootstrap_image.module import Module, Params
+from bootstrap_image.table import as_text
+
+if TYPE_CHECKING:
+    from bootstrap_image.host import Host
+    from bootstrap_image.table import Table
+
+_FSTAB = "/etc/fstab"
+_MARK = "x-hatchway"  # an option that everybody ignores: which lines are ours
+# nofail: a disk that is missing at a later boot must not keep the node from starting.
+_DEFAULTS = (None, None, "auto", "defaults,nofail", "0", "2")
+_SOURCE = re.compile(r"((LABEL|UUID|PARTLABEL|PARTUUID)=)?[^\s#\\]+|[^\s#\\]+:[^\s\\]*|//[^\s#\\]+")
+
+
+def _read(config: Table) -> Params | None:
+    defaults = _defaults(config)
+    if "swap" in config:
+        config.value("swap")
+        config.error("swap", "swap files are not made here; kubelet wants none")
+    lines, removed = list[list[str]](), list[str]()
+    for number, row in enumerate(config.rows("mounts")):
+        path = f"mounts[{number}]"
+        words = (
+            [None if word is None else as_text(word) for word in row]
+            if isinstance(row, list)
+            else []
+        )
+        if not words or len(words) > 6 or not words[0]:
+            config.error(path, "expected [device, mount point, type, options, dump, pass]")
+        elif len(words) > 1 and words[1] is None:
+            removed.append(_source(words[0]))
+        else:
+            filled = [word if word is not None else other for word, other in
+                      zip([*words, *[None] * (6 - len(words))], defaults, strict=True)]  # fmt: skip
+            if problem := _problem(filled):
+                config.error(path, problem)
+            else:
+                lines.append([_source(str(filled[0])), *map(str, filled[1:])])
+            _warn(config, path, filled)
+    return {"lines": lines, "removed": removed} if lines or removed else None
+
+
+def _defaults(config: Table) -> list[str | None]:
+    given = config.rows("mount_default_fields")
+    words = [None if word is None else as_text(word) for word in given[:6]]
+    words += [None] * (6 - len(words))
+    return [
+        word if word is not None else other for word, other in zip(words, _DEFAULTS, strict=True)
+    ]
+
+
+def _source(name: str) -> str:
+    return devices.full_name(name) or name
+
+
+def _problem(fields: list[str | None]) -> str:
+    source, point, *rest = fields
+    if not source or not _SOURCE.fullmatch(source):
+        return "the device is no name that fstab could hold"
+    if re.fullmatch(r"(ephemeral|ami|root|swap)[0-9]*", source):
+        return f"{source} is a name of a cloud, not known here; name the device"
+    if not point:
+        return "the mount point is missing"
+    if point != "none" and (problem := places.problem(point)):
+        return f"the mount point: {problem}"
+    if any(re.search(r"[\s#\\]", word or "") for word in (point, *rest)):
+        return "fields must not hold blanks, # or backslashes"
+    if not all((word or "").isdecimal() for word in rest[2:]):
+        return "the last two fields are numbers"
+    return ""
+
+
+def _warn(config: Table, path: str, fields: list[str | None]) -> None:
+    if "password=" in (fields[3] or ""):
+        config.report.warning(config.at(path), "every user of the host can read this password in "
+                              "/etc/fstab; use credentials=FILE")  # fmt: skip
+
+
+def _act(params: Params, host: Host) -> None:
+    host.write(_FSTAB, fstab(host.read(_FSTAB), params["lines"], params["removed"]).encode())
+    if host.exists("/run/systemd/private"):
+        # So that systemd has units for the new lines: a mount without one it may end.
+        host.run("systemctl", "daemon-reload")
+
+    def mount(line: list[Any]) -> None:
+        source, point, fstype, options = line[:4]
+        if fstype == "swap" or point == "none" or "noauto" in options.split(","):
+            return
+        if (there := devices.mounted_at(host, point)) and _same(source, there, host):
+            host.say(f"{point} is mounted already")
+            return
+        host.path(point).mkdir(parents=True, exist_ok=True)
+        try:
+            host.run("mount", point)
+        except ModuleError as error:
+            raise ModuleError(f"{point}: {error}") from error
+        host.say(f"mounted {point}")
+
+    host.each(params["lines"], mount)
+
+
+def _same(source: str, mount: devices.Mounted, host: Host) -> bool:
+    real = str(host.path(source).resolve()) if source.startswith("/dev/") else source
+    return mount.source in (source, real) or source.partition("=")[1] == "="
+
+
+def fstab(text: str, lines: list[list[Any]], removed: list[str]) -> str:
+    """The file with our lines in place of those that we, or it, had for the same mount points."""
+    points = {line[1] for line in lines if line[1] != "none"}
+    kept = [line for line in text.splitlines() if not _replaced(line, points, removed)]
+    ours = ["\t".join([*line[:3], f"{line[3]},{_MARK}", *line[4:]]) for line in lines]
+    return "\n".join([*kept, *dict.fromkeys(ours)]) + "\n"
+
+
+def _replaced(line: str, points: set[Any], removed: list[str]) -> bool:
+    fields = line.split()
+    if len(fields) < 4 or line.lstrip().startswith("#"):
+        return False
+    return fields[1] in points or fields[0] in removed
+
+
+MODULE = Module(
+    "mounts", _read, _act,
+    lambda params: [f"mount {line[0]} at {line[1]}" for line in params["lines"]]
+    + [f"remove {name} from fstab" for name in params["removed"]],
+)  # fmt: skip

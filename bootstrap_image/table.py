@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tables of a cloud-config, read key by key: whatever nobody asked for is reported."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from bootstrap_image.findings import child
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from bootstrap_image.findings import Report
+
+# YAML 1.1 reads most of these as booleans already; in quotes they are still meant so.
+_WORDS: Final = {"true": True, "yes": True, "on": True, "1": True,
+                 "false": False, "no": False, "off": False, "0": False}  # fmt: skip
+
+
+class Table:
+    """A mapping at `path`; a value of another type is a finding, and an empty mapping then."""
+
+    def __init__(self, value: Any, path: str, report: Report) -> None:
+        self.path = path
+        self.report = report
+        self._used = set[Any]()
+        self._values: dict[Any, Any] = {}
+        if isinstance(value, dict):
+            self._values = value
+        elif value is not None:
+            report.error(path.rstrip(": "), f"expected a table, found {kind(value)}")
+
+    def __contains__(self, key: str) -> bool:
+        return self._values.get(key) is not None
+
+    def at(self, key: object) -> str:
+        return child(self.path, key)
+
+    def error(self, key: object, message: str) -> None:
+        self.report.error(self.at(key), message)
+
+    def value(self, key: str) -> Any:
+        """Any value at all, or None."""
+        self._used.add(key)
+        return self._values.get(key)
+
+    def items(self) -> Iterable[tuple[Any, Any]]:
+        self._used.update(self._values)
+        return self._values.items()
+
+    def text(self, key: str, default: str = "") -> str:
+        value = self.value(key)
+        if value is None:
+            return default
+        text = as_text(value)
+        if text is None:
+            self.error(key, f"expected a text, found {kind(value)}; put it in quotes")
+            return default
+        return text
+
+    def flag(self, key: str, *, default: bool = False) -> bool:
+        value = self.value(key)
+        if value is None or isinstance(value, bool):
+            return default if value is None else value
+        found = _WORDS.get(str(value).lower())
+        if found is None:
+            self.error(key, f"expected true or false, found {kind(value)}")
+            return default
+        return found
+
+    def texts(self, key: str) -> list[str]:
+        """A list of texts; a single text counts as a list of one, as in cloud-init."""
+        value = self.value(key)
+        if value is None:
+            return []
+        items = value if isinstance(value, list) else [value]
+        texts = [(number, as_text(item), item) for number, item in enumerate(items)]
+        for number, text, item in texts:
+            if text is None:
+                self.report.error(
+                    child(self.at(key), number), f"expected a text, found {kind(item)}"
+                )
+        return [text for _, text, _ in texts if text is not None]
+
+    def rows(self, key: str) -> list[Any]:
+        value = self.value(key)
+        if value is None:
+            return []
+        if not isinstance(value, list):
+            self.error(key, f"expected a list, found {kind(value)}")
+            return []
+        return value
+
+    def tables(self, key: str) -> list[Table]:
+        at = self.at(key)
+        return [
+            Table(item, child(at, number), self.report)
+            for number, item in enumerate(self.rows(key))
+        ]
+
+    def table(self, key: str) -> Table:
+        return Table(self.value(key), self.at(key), self.report)
+
+    def close(self) -> None:
+        """Report what is left."""
+        for key in self.unused():
+            self.error(key, "this key is not known here")
+
+    def unused(self) -> list[Any]:
+        return [key for key in self._values if key not in self._used]
+
+
+def as_text(value: Any) -> str | None:
+    """Texts and whole numbers; YAML makes numbers of words that look like one."""
+    if isinstance(value, str):
+        return value
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def kind(value: Any) -> str:
+    """What YAML made of it, in words."""
+    names = {
+        dict: "a table", list: "a list", str: "a text", bool: "true or false", int: "a number",
+        float: "a number", bytes: "binary data", type(None): "nothing",
+    }  # fmt: skip
+    return names.get(type(value), "a date" if hasattr(value, "isoformat") else "something else")
