@@ -143,7 +143,7 @@ def test_an_address_of_another_host_is_refused(door: DoorCommand) -> None:
         (("--timeout", "-5"), 64, "usage.invalid"),
         (("--dry-run", "--pull", "sometimes"), 64, "usage.invalid"),
     ],
-    ids=lambda value: value[0] if isinstance(value, tuple) else None,
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
 )
 def test_bad_input_is_refused_with_its_code(
     door: DoorCommand, arguments: tuple[str, ...], status: int, code: str
