@@ -7,4 +7,4 @@ import urllib.request  # noqa: F401, TID253 - for the same end
 
 import yaml  # noqa: F401
 
-from bootstrap_image import runner, validate  # noqa: F401
+from bootstrap_image import archive, runner, validate  # noqa: F401

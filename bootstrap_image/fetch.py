@@ -7,7 +7,6 @@ So a node that boots again needs no network for it, and `#include` equals `#incl
 from __future__ import annotations
 
 import hashlib
-import http.client
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -42,6 +41,8 @@ class Fetcher:
         return data
 
     def _fetch(self, address: Include) -> bytes:
+        import http.client  # only those pay for it who include anything
+
         for wait in (*WAITS, None):
             try:
                 return _get(address.url)

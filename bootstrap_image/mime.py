@@ -30,6 +30,7 @@ _DEFECTS = {
     "FirstHeaderLineIsContinuationDefect": "its first header line begins with a blank",
     "InvalidMultipartContentTransferEncodingDefect": "a multipart must not be encoded as a whole",
 }
+_VAGUE = frozenset({"MultipartInvariantViolationDefect"})
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -70,13 +71,12 @@ def _walk(
 
 
 def _defects(message: email.message.Message, path: str, report: Report) -> bool:
-    broken = False
-    for defect in message.defects:
-        kind = type(defect).__name__
+    """Whether it is damaged: then none of it runs, as nobody knows what the rest was."""
+    kinds = [type(defect).__name__ for defect in message.defects]
+    # The last one only repeats what the others say.
+    for kind in [kind for kind in kinds if kind not in _VAGUE] or kinds:
         report.error(path, f"the MIME message is damaged: {_DEFECTS.get(kind, kind)}")
-        # What is cut off is not run in part: nobody knows what the rest would have been.
-        broken = True
-    return broken
+    return bool(kinds)
 
 
 def _leaf(part: email.message.Message, path: str, budget: Budget, report: Report) -> Iterator[Leaf]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Final
 
-from bootstrap_image import archive, include, mime
+from bootstrap_image import include
 from bootstrap_image.budget import DEPTH_LIMIT, Budget, BudgetError
 from bootstrap_image.decode import (
     GZIP_MAGIC,
@@ -112,6 +112,9 @@ class _Unpacker:
             for number, address in enumerate(include.parse(text, path, self._report), 1):
                 self._include(address, f"{path}: include {number} ({address.shown})", depth)
             return
+        # Python's email package takes longer to load than most user data to run.
+        from bootstrap_image import archive, mime
+
         opener = mime.leaves if form is Form.MESSAGE else archive.leaves
         for leaf in opener(data.removeprefix(BOM), path, self._budget, self._report):
             self._leaf(leaf, depth)

@@ -34,7 +34,7 @@ class Table:
         return self._values.get(key) is not None
 
     def at(self, key: object) -> str:
-        return child(self.path, key)
+        return child(self.path, str(key))
 
     def error(self, key: object, message: str) -> None:
         self.report.error(self.at(key), message)
@@ -93,10 +93,11 @@ class Table:
 
     def tables(self, key: str) -> list[Table]:
         at = self.at(key)
-        return [
-            Table(item, child(at, number), self.report)
+        read = [
+            (item, Table(item, child(at, number), self.report))
             for number, item in enumerate(self.rows(key))
         ]
+        return [table for item, table in read if isinstance(item, dict)]
 
     def table(self, key: str) -> Table:
         return Table(self.value(key), self.at(key), self.report)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING
 
@@ -38,7 +39,9 @@ def _act(params: Params, host: Host) -> None:
     def apply(item: tuple[str, str]) -> None:
         name, value = item
         try:
-            host.path(_proc(name)).write_text(f"{value}\n")
+            descriptor = os.open(host.path(_proc(name)), os.O_WRONLY | os.O_CLOEXEC)
+            with os.fdopen(descriptor, "w") as file:
+                file.write(f"{value}\n")
         except FileNotFoundError as error:
             raise ModuleError(f"this kernel has no {name} (is a module missing?)") from error
         except OSError as error:

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A host in a directory: modules write there, and the programs that they ask for are noted."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from bootstrap_image.host import Host, ModuleError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+
+class StandIn(Host):
+    """`answers` gives what a program prints, by its first words; others print nothing."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(os.fspath(root))
+        self.root = root
+        self.ran: list[str] = []
+        self.given: list[str] = []
+        self.said: list[str] = []
+        self.answers: dict[str, str] = {}
+        self.failing = ""
+        for name in ("etc", "opt", "var", "run", "mnt", "host/usr/lib/systemd/system", "proc/self"):
+            (root / name).mkdir(parents=True)
+
+    def run(self, *argv: str, given: str | None = None, ok: Iterable[int] = (0,)) -> str:
+        line = " ".join(argv)
+        self.ran.append(line)
+        self.given += [given] if given else []
+        if self.failing and line.startswith(self.failing):
+            raise ModuleError(f"{argv[0]} failed with 1")
+        return next((text for words, text in self.answers.items() if line.startswith(words)), "")
+
+    def say(self, message: str) -> None:
+        self.said.append(message)
+
+    def text(self, name: str) -> str:
+        return (self.root / name).read_text()
+
+    def put(self, name: str, text: str) -> None:
+        (self.root / name).parent.mkdir(parents=True, exist_ok=True)
+        (self.root / name).write_text(text)

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What cloud-config may say: what becomes of it, and what is refused, with its path."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+from typing import Any
+
+import pytest
+
+from bootstrap_image.plan import plan
+from tests.bootstrap_image.make import config_errors, warnings
+
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB0pZmFrZWZha2VmYWtlZmFrZWZha2VmYWtlZmFr sre@laptop"
+
+
+def params(text: str, name: str) -> dict[str, Any]:
+    made = plan(b"#cloud-config\n" + text.encode())
+    assert [str(found) for found in made.findings if found.severity == "error"] == []
+    (step,) = [step for step in made.steps if step.name == name]
+    found = json.loads(step.content)["params"]
+    assert isinstance(found, dict)
+    return found
+
+
+def test_everything_that_is_common_becomes_steps_in_the_order_of_cloud_init() -> None:
+    text = f"""
+    hostname: node1
+    fqdn: node1.example.org
+    growpart: {{mode: auto, devices: ['/', /var], ignore_growroot_disabled: false}}
+    resize_rootfs: noblock
+    ntp: {{enabled: true, servers: [ntp.example.org], pools: [0.pool.example.org]}}
+    write_files:
+    - {{path: /etc/one, content: a, owner: 'root:root', permissions: '0644'}}
+    - {{path: /etc/late, content: a, defer: true}}
+    bootcmd: [echo first]
+    runcmd: [echo last, [ls, -l, /]]
+    mounts: [[/dev/vdc, /var/lib/data, ext4, 'defaults,noatime', '0', '2']]
+    disk_setup: {{/dev/vdc: {{table_type: gpt, layout: true, overwrite: false}}}}
+    fs_setup: [{{label: data, filesystem: ext4, device: /dev/vdc, partition: auto}}]
+    sysctl: {{net.ipv4.ip_forward: 1}}
+    ssh_authorized_keys: ['{KEY}']
+    users: [default]
+    """
+    made = plan(b"#cloud-config\n" + text.encode())
+    assert [str(found) for found in made.findings if found.severity == "error"] == []
+    assert [step.name for step in made.steps] == [
+        "bootcmd", "write_files", "growpart", "disk_setup", "fs_setup", "mounts", "hostname",
+        "ssh_authorized_keys", "ntp", "sysctl", "write_files_deferred", "runcmd",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("bogus: 1", "bogus: this key is not known"),
+        ("users: [{name: bob}]", "users: the host has no logins"),
+        ("packages: [htop]", "packages: these hosts have no package manager"),
+        ("1: x", "1: this key is not known"),
+        ("hostname: [a]", "hostname: expected a text, found a list"),
+        ("hostname: -a", "hostname: a host name"),
+        ("hostname: true", "hostname: expected a text, found true or false"),
+        ("preserve_hostname: maybe", "preserve_hostname: expected true or false"),
+        ("ntp: [a]", "ntp: expected a table, found a list"),
+        ("ntp: {servers: [a, {}]}", "ntp.servers[1]: expected a text, found a table"),
+        ("ntp: {servers: ['a b']}", "ntp.servers: expected host names"),
+        ("ntp: {ntp_client: ntpd, servers: [a]}", "ntp.ntp_client: expected one of"),
+        ("ntp: {peers: [a]}", "ntp.peers: this key is not known"),
+        ("write_files: {a: b}", "write_files: expected a list, found a table"),
+        ("write_files: [a]", "write_files[0]: expected a table, found a text"),
+        ("write_files: [{content: a}]", "write_files[0].path: the path is missing"),
+        ("write_files: [{path: etc/x}]", "write_files[0].path: a path is absolute"),
+        ("write_files: [{path: /etc/../usr/x}]", "write_files[0].path: a path must not hold"),
+        ("write_files: [{path: /tmp/../etc/x}]", "write_files[0].path: a path must not hold"),
+        ("write_files: [{path: /usr/bin/x}]", "write_files[0].path: only /etc"),
+        ("write_files: [{path: \"/etc/a\\0b\"}]", "write_files[0].path: this is no path"),
+        ("write_files: [{path: /etc/x, mode: 1}]", "write_files[0].mode: this key is not known"),
+        ("write_files: [{path: /etc/x, permissions: '0999'}]", "write_files[0].permissions: expected"),
+        ("write_files: [{path: /etc/x, encoding: rot13}]", "write_files[0].encoding: expected one of"),
+        ("write_files: [{path: /etc/x, encoding: b64, content: '!'}]", "write_files[0].content: this is no base64"),
+        ("write_files: [{path: /etc/x, encoding: gz, content: a}]", "write_files[0].content: something that is not"),
+        ("write_files: [{path: /etc/x, owner: 'a b'}]", "write_files[0].owner: expected user:group"),
+        ("write_files: [{path: /etc/x, source: {uri: http://a}}]", "write_files[0].source: files are not fetched"),
+        ("runcmd: date", "runcmd: expected a list, found a text"),
+        ("runcmd: [{a: b}]", "runcmd[0]: expected a text, or a list of texts, found a table"),
+        ("bootcmd: [[a, [b]]]", "bootcmd[0]: expected a text, or a list of texts"),
+        ("mounts: [vdb]", "mounts[0]: expected [device"),
+        ("mounts: [[ephemeral0, /mnt/a]]", "mounts[0]: ephemeral0 is a name of a cloud"),
+        ("mounts: [[vdb, /data]]", "mounts[0]: the mount point: only /etc"),
+        ("mounts: [[vdb, /mnt/../usr]]", "mounts[0]: the mount point: a path must not"),
+        ("mounts: [[vdb, '/mnt/a b']]", "mounts[0]: fields must not hold blanks"),
+        ("swap: {filename: /swap}", "swap: swap files are not made"),
+        ("sysctl: {net.ipv4.ip_forward: [1]}", "sysctl.net.ipv4.ip_forward: expected a number"),
+        ("sysctl: {../../etc/x: 1}", "this is no name of a kernel parameter"),
+        ("growpart: {mode: always}", "growpart.mode: expected auto"),
+        ("growpart: {devices: [../x]}", "growpart.devices: expected mount points"),
+        ("resize_rootfs: sometimes", "resize_rootfs: expected true"),
+        ("disk_setup: {ephemeral0: {layout: true}}", "disk_setup.ephemeral0: expected a device"),
+        ("disk_setup: {/dev/vdb: {layout: [60, 60]}}", "disk_setup./dev/vdb.layout: expected true"),
+        ("disk_setup: {/dev/vdb: {layout: true, table_type: bsd}}", "table_type: expected gpt or mbr"),
+        ("fs_setup: [{device: /dev/vdb, filesystem: zfs}]", "fs_setup[0].filesystem: expected one of"),
+        ("fs_setup: [{device: /dev/vdb, filesystem: xfs, label: aaaaaaaaaaaaa}]", "fs_setup[0].label: a label"),
+        ("fs_setup: [{device: /dev/vdb, filesystem: ext4, cmd: x}]", "fs_setup[0].cmd: this key is not"),
+        ("ssh_authorized_keys: [nonsense]", "ssh_authorized_keys[0]: this is no public key"),
+        ("ssh_authorized_keys: ['-----BEGIN OPENSSH PRIVATE KEY-----']", "this is a private key"),
+    ],
+)  # fmt: skip
+def test_what_is_not_understood_is_an_error_with_its_path(text: str, found: str) -> None:
+    said = config_errors(text)
+    assert len(said) == 1, said
+    assert found in said[0].removeprefix("user-data: ")
+
+
+def test_all_errors_are_said_at_once() -> None:
+    assert len(config_errors("a: 1\nb: 2\nwrite_files: [{}, {path: x}]\nmounts: [a]\n")) == 5
+
+
+def test_what_nobody_misses_is_a_warning() -> None:
+    data = b"#cloud-config\npackage_update: true\nssh_pwauth: false\nfinal_message: done\n"
+    assert len(warnings(data)) == 3
+    assert plan(data).sound
+
+
+def test_a_file_in_the_containers_own_tmp_is_a_warning() -> None:
+    assert "own and ends" in warnings(b"#cloud-config\nwrite_files: [{path: /tmp/x}]\n")[0]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "content"),
+    [
+        ("b64", base64.b64encode(b"text")),
+        ("base64", base64.b64encode(b"text")),
+        ("gz+b64", base64.b64encode(gzip.compress(b"text"))),
+        ("gzip+base64", base64.b64encode(gzip.compress(b"text"))),
+        ("text/plain", b"text"),
+    ],
+)
+def test_every_encoding_of_a_file_is_decoded(encoding: str, content: bytes) -> None:
+    text = f"write_files: [{{path: /etc/x, encoding: {encoding}, content: '{content.decode()}'}}]"
+    file = params(text, "write_files")["files"][0]
+    assert base64.b64decode(file["content"]) == b"text"
+
+
+def test_binary_content_in_yaml_is_taken() -> None:
+    packed = base64.b64encode(gzip.compress(b"text")).decode()
+    text = f"write_files:\n- path: /etc/x\n  encoding: gzip\n  content: !!binary |\n    {packed}\n"
+    assert base64.b64decode(params(text, "write_files")["files"][0]["content"]) == b"text"
+
+
+@pytest.mark.parametrize("mode", ["0640", "'0640'", "'640'", "'0o640'", "416"])
+def test_permissions_may_be_written_in_every_usual_way(mode: str) -> None:
+    text = f"write_files: [{{path: /etc/x, permissions: {mode}}}]"
+    assert params(text, "write_files")["files"][0]["mode"] == 0o640
+
+
+def test_a_command_as_a_list_is_quoted_word_by_word() -> None:
+    (step,) = plan(b'#cloud-config\nruncmd:\n- [echo, "it\'s", 5]\n- echo $HOME\n- null\n').steps
+    assert step.content == b"#!/bin/sh\n'echo' 'it'\\''s' '5'\necho $HOME\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("hostname: a", "a"),
+        ("fqdn: a.b.c", "a"),
+        ("hostname: a\nfqdn: x.b.c", "a"),
+        ("hostname: a\nfqdn: x.b.c\nprefer_fqdn_over_hostname: true", "x.b.c"),
+    ],
+)
+def test_the_host_name_is_chosen_as_cloud_init_does(text: str, name: str) -> None:
+    assert params(text, "hostname") == {"name": name}
+
+
+def test_a_host_name_that_is_to_be_kept_is_no_step() -> None:
+    assert plan(b"#cloud-config\nhostname: a\npreserve_hostname: true\n").steps == ()
+
+
+def test_short_lines_of_mounts_are_filled_up() -> None:
+    assert params("mounts: [[vdb, /mnt/a]]", "mounts")["lines"] == [
+        ["/dev/vdb", "/mnt/a", "auto", "defaults,nofail", "0", "2"]
+    ]
+
+
+def test_defaults_of_mounts_may_be_given() -> None:
+    text = "mounts: [[vdb, /mnt/a]]\nmount_default_fields: [null, null, xfs, noatime]"
+    assert params(text, "mounts")["lines"][0][2:4] == ["xfs", "noatime"]
+
+
+def test_a_device_may_have_an_alias() -> None:
+    text = "device_aliases: {data: /dev/vdb}\ndisk_setup: {data: {layout: [25, [75, 82]]}}\n"
+    assert params(text, "disk_setup")["disks"] == [
+        {"device": "/dev/vdb", "table": "dos", "shares": [[25, ""], [75, "82"]], "overwrite": False}
+    ]
+
+
+def test_a_changed_setting_changes_only_its_own_step() -> None:
+    one = plan(b"#cloud-config\nhostname: a\nsysctl: {vm.swappiness: 1}\n")
+    two = plan(b"#cloud-config\nhostname: a\nsysctl: {vm.swappiness: 2}\n")
+    assert [a.sha256 == b.sha256 for a, b in zip(one.steps, two.steps, strict=True)] == [
+        True,
+        False,
+    ]
