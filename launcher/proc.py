@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 LISTEN: Final = "0A"  # include/net/tcp_states.h
 ESTABLISHED: Final = "01"
@@ -86,9 +86,11 @@ def _endpoint(text: str) -> tuple[str, int]:
     return name.removeprefix("::ffff:"), int(port, 16)
 
 
-def listener(address: str, port: int) -> TcpSocket | None:
+def listener(
+    address: str, port: int, sockets: Iterable[TcpSocket] | None = None
+) -> TcpSocket | None:
     """Who already listens where `address` (empty for all) and `port` would."""
-    for found in tcp_sockets():
+    for found in tcp_sockets() if sockets is None else sockets:
         if found.state != LISTEN or found.port != port:
             continue
         if not address or found.address in (address, "0.0.0.0", "::"):  # noqa: S104

@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 import re
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from launcher import proc
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 # sshd's process of a logged-in user: `sshd-session: admin@pts/3`, `sshd: admin@notty` before 9.8.
 _TITLE: Final = re.compile(r"sshd(?:-session)?: (?P<user>[^\s@]+)@(?P<tty>\S+)")
@@ -22,11 +25,11 @@ class Session(NamedTuple):
     since: float
 
 
-def current(port: int) -> list[Session]:
-    """The sessions of the sshd on `port`, oldest first."""
+def current(port: int, sockets: Iterable[proc.TcpSocket]) -> list[Session]:
+    """The sessions of the sshd on `port` among all sockets of the host, oldest first."""
     inodes = {
         found.inode: found
-        for found in proc.tcp_sockets()
+        for found in sockets
         if found.port == port and found.state == proc.ESTABLISHED
     }
     sessions = {}

@@ -74,6 +74,6 @@ fi
 
 stamp=.venv/.synced
 if [ ! -e "$stamp" ] || [ uv.lock -nt "$stamp" ] || [ pyproject.toml -nt "$stamp" ]; then
-    "$uv" sync -q --locked --group bundle
+    "$uv" sync -q --locked --compile-bytecode --group bundle
     touch "$stamp"
 fi

@@ -51,11 +51,12 @@ def look() -> Status:
         return _starting(found)
     if not found.alive():
         return _died(found)
-    if proc.listener(found.address, found.port) is None:
+    sockets = list(proc.tcp_sockets())  # once: the kernel takes 10 ms to list them
+    if proc.listener(found.address, found.port, sockets) is None:
         message = f"nothing listens on port {found.port}, though the container runs"
         hint = "Look at `hatchway admin logs`, then `hatchway admin restart`."
         return Status("open", False, found, Reason("door.handshake", message, hint))
-    return Status("open", True, found, None, tuple(sessions.current(found.port)))
+    return Status("open", True, found, None, tuple(sessions.current(found.port, sockets)))
 
 
 def as_json(status: Status) -> dict[str, Any]:

@@ -48,6 +48,8 @@ class Containerd:
     socket: str
     namespace: str
     name: str = "containerd"
+    # What is named by its digest never changes, and each question costs a process.
+    _read: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict, compare=False)
 
     def describe(self) -> str:
         return f"containerd at {self.socket}, namespace {self.namespace}"
@@ -174,8 +176,9 @@ class Containerd:
         return manifest
 
     def _content(self, digest: str) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self._ctr("content", "get", digest).stdout)
-        return found
+        if digest not in self._read:
+            self._read[digest] = json.loads(self._ctr("content", "get", digest).stdout)
+        return self._read[digest]
 
     def _ctr(
         self,
