@@ -47,6 +47,7 @@ def main() -> int:
     finally:
         processes.end_all()
         supervisor.end_log()
+        processes.end_shim_at_shutdown()
 
 
 class Supervisor:
