@@ -65,6 +65,11 @@ def check() -> None:
         raise Interrupted(_noted[0])
 
 
+def cause(error: BaseException) -> BaseException:
+    """What really ended the work: a signal, if one came, for then the error is but its effect."""
+    return Interrupted(_noted[0]) if _noted else error
+
+
 def _note(number: int, _frame: Any) -> None:
     if _held:
         return

@@ -66,7 +66,9 @@ def open_door(request: Request, host: Host, ensure: Ensure, monitor: Monitor) ->
             with interrupt.held():
                 if start is not None:
                     start.abandon()
-                failure.record(error)
+                failure.record(interrupt.cause(error))
+            # An engine may pass the signal on to the container, whose end then looks like a fault.
+            interrupt.check()
             raise
 
 

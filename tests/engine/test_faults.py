@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from launcher import proc
 from tests.engine.door import DoorCommand, free_port
 
 pytestmark = pytest.mark.engine
@@ -24,10 +25,8 @@ MOMENTS = (0.05, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.8, 1.0, 1.3)
 
 def start_and_signal(door: DoorCommand, after: float, number: int) -> int:
     """Start a door, send the launcher a signal after a while, and give its exit status."""
-    child = subprocess.Popen(
-        door.start_argv(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )  # fmt: skip
+    # Output goes to the test's own, which shows it when the test fails.
+    child = subprocess.Popen(door.start_argv(), start_new_session=True)
     try:
         return child.wait(after)
     except subprocess.TimeoutExpired:
@@ -40,8 +39,7 @@ def assert_nothing_is_left(door: DoorCommand) -> None:
     assert not Path("/run/hatchway/admin").exists()
     assert not Path("/run/hatchway/admin.json").exists()
     assert "hatchway-admin" not in Path("/proc/self/mountinfo").read_text()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", door.port))
+    assert proc.listener("127.0.0.1", door.port) is None
 
 
 @pytest.mark.parametrize("after", MOMENTS)
