@@ -27,7 +27,7 @@ class StandIn(Host):
         for name in ("etc", "opt", "var", "run", "mnt", "host/usr/lib/systemd/system", "proc/self"):
             (root / name).mkdir(parents=True)
 
-    def run(self, *argv: str, given: str | None = None, ok: Iterable[int] = (0,)) -> str:
+    def run(self, *argv: str, given: str | None = None, ok: Iterable[int] = (0,)) -> str:  # noqa: ARG002 - of the real one
         line = " ".join(argv)
         self.ran.append(line)
         self.given += [given] if given else []

@@ -47,9 +47,19 @@ def test_everything_that_is_common_becomes_steps_in_the_order_of_cloud_init() ->
     made = plan(b"#cloud-config\n" + text.encode())
     assert [str(found) for found in made.findings if found.severity == "error"] == []
     assert [step.name for step in made.steps] == [
-        "bootcmd", "write_files", "growpart", "disk_setup", "fs_setup", "mounts", "hostname",
-        "ssh_authorized_keys", "ntp", "sysctl", "write_files_deferred", "runcmd",
-    ]  # fmt: skip
+        "bootcmd",
+        "write_files",
+        "growpart",
+        "disk_setup",
+        "fs_setup",
+        "mounts",
+        "hostname",
+        "ssh_authorized_keys",
+        "ntp",
+        "sysctl",
+        "write_files_deferred",
+        "runcmd",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -75,14 +85,32 @@ def test_everything_that_is_common_becomes_steps_in_the_order_of_cloud_init() ->
         ("write_files: [{path: /etc/../usr/x}]", "write_files[0].path: a path must not hold"),
         ("write_files: [{path: /tmp/../etc/x}]", "write_files[0].path: a path must not hold"),
         ("write_files: [{path: /usr/bin/x}]", "write_files[0].path: only /etc"),
-        ("write_files: [{path: \"/etc/a\\0b\"}]", "write_files[0].path: this is no path"),
+        ('write_files: [{path: "/etc/a\\0b"}]', "write_files[0].path: this is no path"),
         ("write_files: [{path: /etc/x, mode: 1}]", "write_files[0].mode: this key is not known"),
-        ("write_files: [{path: /etc/x, permissions: '0999'}]", "write_files[0].permissions: expected"),
-        ("write_files: [{path: /etc/x, encoding: rot13}]", "write_files[0].encoding: expected one of"),
-        ("write_files: [{path: /etc/x, encoding: b64, content: '!'}]", "write_files[0].content: this is no base64"),
-        ("write_files: [{path: /etc/x, encoding: gz, content: a}]", "write_files[0].content: something that is not"),
-        ("write_files: [{path: /etc/x, owner: 'a b'}]", "write_files[0].owner: expected user:group"),
-        ("write_files: [{path: /etc/x, source: {uri: http://a}}]", "write_files[0].source: files are not fetched"),
+        (
+            "write_files: [{path: /etc/x, permissions: '0999'}]",
+            "write_files[0].permissions: expected",
+        ),
+        (
+            "write_files: [{path: /etc/x, encoding: rot13}]",
+            "write_files[0].encoding: expected one of",
+        ),
+        (
+            "write_files: [{path: /etc/x, encoding: b64, content: '!'}]",
+            "write_files[0].content: this is no base64",
+        ),
+        (
+            "write_files: [{path: /etc/x, encoding: gz, content: a}]",
+            "write_files[0].content: something that is not",
+        ),
+        (
+            "write_files: [{path: /etc/x, owner: 'a b'}]",
+            "write_files[0].owner: expected user:group",
+        ),
+        (
+            "write_files: [{path: /etc/x, source: {uri: http://a}}]",
+            "write_files[0].source: files are not fetched",
+        ),
         ("runcmd: date", "runcmd: expected a list, found a text"),
         ("runcmd: [{a: b}]", "runcmd[0]: expected a text, or a list of texts, found a table"),
         ("bootcmd: [[a, [b]]]", "bootcmd[0]: expected a text, or a list of texts"),
@@ -99,14 +127,26 @@ def test_everything_that_is_common_becomes_steps_in_the_order_of_cloud_init() ->
         ("resize_rootfs: sometimes", "resize_rootfs: expected true"),
         ("disk_setup: {ephemeral0: {layout: true}}", "disk_setup.ephemeral0: expected a device"),
         ("disk_setup: {/dev/vdb: {layout: [60, 60]}}", "disk_setup./dev/vdb.layout: expected true"),
-        ("disk_setup: {/dev/vdb: {layout: true, table_type: bsd}}", "table_type: expected gpt or mbr"),
-        ("fs_setup: [{device: /dev/vdb, filesystem: zfs}]", "fs_setup[0].filesystem: expected one of"),
-        ("fs_setup: [{device: /dev/vdb, filesystem: xfs, label: aaaaaaaaaaaaa}]", "fs_setup[0].label: a label"),
-        ("fs_setup: [{device: /dev/vdb, filesystem: ext4, cmd: x}]", "fs_setup[0].cmd: this key is not"),
+        (
+            "disk_setup: {/dev/vdb: {layout: true, table_type: bsd}}",
+            "table_type: expected gpt or mbr",
+        ),
+        (
+            "fs_setup: [{device: /dev/vdb, filesystem: zfs}]",
+            "fs_setup[0].filesystem: expected one of",
+        ),
+        (
+            "fs_setup: [{device: /dev/vdb, filesystem: xfs, label: aaaaaaaaaaaaa}]",
+            "fs_setup[0].label: a label",
+        ),
+        (
+            "fs_setup: [{device: /dev/vdb, filesystem: ext4, cmd: x}]",
+            "fs_setup[0].cmd: this key is not",
+        ),
         ("ssh_authorized_keys: [nonsense]", "ssh_authorized_keys[0]: this is no public key"),
         ("ssh_authorized_keys: ['-----BEGIN OPENSSH PRIVATE KEY-----']", "this is a private key"),
     ],
-)  # fmt: skip
+)
 def test_what_is_not_understood_is_an_error_with_its_path(text: str, found: str) -> None:
     said = config_errors(text)
     assert len(said) == 1, said

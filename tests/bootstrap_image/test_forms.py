@@ -26,24 +26,61 @@ from tests.bootstrap_image.make import CONFIG, SCRIPT, errors, message, steps, w
         base64.b64encode(base64.b64encode(SCRIPT)),
         message(("text/x-shellscript", SCRIPT, "")),
         message(("text/plain", SCRIPT, "")),
-        message(("application/octet-stream", base64.b64encode(gzip.compress(SCRIPT)),
-                 "Content-Transfer-Encoding: base64\n")),
+        message(
+            (
+                "application/octet-stream",
+                base64.b64encode(gzip.compress(SCRIPT)),
+                "Content-Transfer-Encoding: base64\n",
+            )
+        ),
         message(("application/x-gzip", base64.b64encode(gzip.compress(SCRIPT)), "")),
-        message(("text/x-shellscript", b"#!/bin/sh\necho=20it=20ru=\nns\n".replace(b"echo=20", b"echo "),
-                 "Content-Transfer-Encoding: quoted-printable\n")),
-        message(("multipart/mixed; boundary=in", b"--in\nContent-Type: text/x-shellscript\n\n"
-                 + SCRIPT + b"\n--in--", "")),
-        gzip.compress(message(("text/x-shellscript", base64.encodebytes(SCRIPT),
-                               "Content-Transfer-Encoding: base64\n"))),
-        b"#cloud-config-archive\n- type: text/x-shellscript\n  content: |\n    #!/bin/sh\n    echo it runs\n",
+        message(
+            (
+                "text/x-shellscript",
+                b"#!/bin/sh\necho=20it=20ru=\nns\n".replace(b"echo=20", b"echo "),
+                "Content-Transfer-Encoding: quoted-printable\n",
+            )
+        ),
+        message(
+            (
+                "multipart/mixed; boundary=in",
+                b"--in\nContent-Type: text/x-shellscript\n\n" + SCRIPT + b"\n--in--",
+                "",
+            )
+        ),
+        gzip.compress(
+            message(
+                (
+                    "text/x-shellscript",
+                    base64.encodebytes(SCRIPT),
+                    "Content-Transfer-Encoding: base64\n",
+                )
+            )
+        ),
+        b"#cloud-config-archive\n- type: text/x-shellscript\n"
+        b"  content: |\n    #!/bin/sh\n    echo it runs\n",
         b"#cloud-config-archive\n- |\n  #!/bin/sh\n  echo it runs\n",
         gzip.compress(SCRIPT[:5]) + gzip.compress(SCRIPT[5:]) + b"\0" * 512,
     ],
-    ids=["plain", "gzip", "base64", "base64 of gzip", "gzip of base64", "base64 twice", "message",
-         "message with a vague type", "message with base64 of gzip", "gzip part in base64 by hand",
-         "quoted-printable", "nested message", "gzip of a message", "archive", "archive of texts",
-         "gzip of two members, padded"],
-)  # fmt: skip
+    ids=[
+        "plain",
+        "gzip",
+        "base64",
+        "base64 of gzip",
+        "gzip of base64",
+        "base64 twice",
+        "message",
+        "message with a vague type",
+        "message with base64 of gzip",
+        "gzip part in base64 by hand",
+        "quoted-printable",
+        "nested message",
+        "gzip of a message",
+        "archive",
+        "archive of texts",
+        "gzip of two members, padded",
+    ],
+)
 def test_a_script_is_found_in_every_wrapping(data: bytes) -> None:
     made = plan(data)
     assert made.findings == ()
@@ -79,13 +116,19 @@ def test_a_script_is_found_in_every_wrapping(data: bytes) -> None:
         (message(("text/x-shellscript", b"echo\n", "")), "begins with #!"),
         (message(("text/x-lua", b"x\n", "")), "text/x-lua are not supported"),
         (message(("text/x-shellscript", SCRIPT, "Launch-Index: 1\n")), "Launch-Index"),
-        (message(("text/x-shellscript", b"#!!!", "Content-Transfer-Encoding: base64\n")), "no base64"),
+        (
+            message(("text/x-shellscript", b"#!!!", "Content-Transfer-Encoding: base64\n")),
+            "no base64",
+        ),
         (message(("text/x-shellscript", SCRIPT, "Content-Transfer-Encoding: x-uu\n")), "x-uu"),
         (message(("text/x-shellscript", SCRIPT, "")).replace(b"--==1234==--", b""), "cut off?"),
-        (message(("text/x-shellscript", SCRIPT, "")).replace(b"\n--==1234==", b"\n--==9=="), "does not occur"),
+        (
+            message(("text/x-shellscript", SCRIPT, "")).replace(b"\n--==1234==", b"\n--==9=="),
+            "does not occur",
+        ),
         (b"MIME-Version: 1.0\nContent-Type: multipart/mixed\n\nx", "no boundary"),
     ],
-)  # fmt: skip
+)
 def test_bad_input_is_refused_with_its_reason(data: bytes, said: str) -> None:
     found = errors(data)
     assert len(found) == 1, found
@@ -275,8 +318,12 @@ def test_includes_that_include_each_other_end() -> None:
 def test_a_finding_names_the_part() -> None:
     data = message(
         ("text/x-shellscript", SCRIPT, ""),
-        ("text/cloud-config", b"packages: [x]\nbogus: 1\n", "Content-Disposition: attachment; filename=c.yaml\n"),
-    )  # fmt: skip
+        (
+            "text/cloud-config",
+            b"packages: [x]\nbogus: 1\n",
+            "Content-Disposition: attachment; filename=c.yaml\n",
+        ),
+    )
     assert [text.partition(": these")[0] for text in errors(data)] == [
         "user-data: part 2 (c.yaml): packages",
         "user-data: part 2 (c.yaml): bogus: this key is not known here",
@@ -298,9 +345,13 @@ def test_a_later_cloud_config_replaces_whole_keys_and_says_so() -> None:
         ("", "Merge-Type: list(append)+dict(recurse_array)+str()\n"),
         ("", "X-Merge-Type: list(append)+dict(no_replace,recurse_list)+str()\n"),
         ("merge_how: list(append)+dict(recurse_list)\n", ""),
-        ("merge_how: [{name: list, settings: [append]}, {name: dict, settings: [recurse_list]}]\n", ""),
+        (
+            "merge_how: [{name: list, settings: [append]}, "
+            "{name: dict, settings: [recurse_list]}]\n",
+            "",
+        ),
     ],
-)  # fmt: skip
+)
 def test_cloud_configs_are_joined_where_a_merge_type_says_so(inside: str, header: str) -> None:
     data = message(
         ("text/cloud-config", b"runcmd: [one]\n", ""),

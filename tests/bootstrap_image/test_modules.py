@@ -43,7 +43,7 @@ def test_a_file_gets_its_content_mode_and_owner(host: StandIn) -> None:
     found = (host.root / "etc/a/b").stat()
     assert host.text("etc/a/b") == "hi"
     assert (stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid) == (0o750, 33, 34)
-    assert os.listdir(host.root / "etc/a") == ["b"]
+    assert [path.name for path in (host.root / "etc/a").iterdir()] == ["b"]
 
 
 def test_a_file_can_be_appended_to(host: StandIn) -> None:
@@ -221,7 +221,8 @@ def test_a_file_system_is_made_on_the_first_empty_partition(host: StandIn) -> No
 def test_a_file_system_that_is_there_stays(host: StandIn) -> None:
     _disk(host, signature="TYPE=ext4\nLABEL=data\n")
     do(
-        "fs_setup: [{device: /dev/vdb, filesystem: ext4, label: data, partition: none, overwrite: true}]",
+        "fs_setup: [{device: /dev/vdb, filesystem: ext4, label: data, partition: none, "
+        "overwrite: true}]",
         host,
     )
     assert not any(line.startswith(("wipefs", "mkfs")) for line in host.ran)
@@ -230,7 +231,8 @@ def test_a_file_system_that_is_there_stays(host: StandIn) -> None:
 def _mounted(host: StandIn, fstype: str) -> None:
     host.put(
         "proc/self/mountinfo",
-        f"30 1 254:1 / /host ro - squashfs /dev/vda1 ro\n31 1 254:2 /x /var rw - {fstype} /dev/root rw\n",
+        "30 1 254:1 / /host ro - squashfs /dev/vda1 ro\n"
+        f"31 1 254:2 /x /var rw - {fstype} /dev/root rw\n",
     )
     host.put("sys/devices/vda/vda2/partition", "2\n")
     (host.root / "sys/dev/block").mkdir(parents=True)

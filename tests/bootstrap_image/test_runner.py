@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import stat
 import time
@@ -33,9 +32,20 @@ def test_a_script_finds_little_in_its_environment(run: Run) -> None:
     record = run.once("#!/bin/sh\nenv | cut -d= -f1 | sort | xargs; pwd; umask; cat; tty || :\n")
     names, *rest = record.last_lines
     expected = {"HOME", "HOST", "INSTANCE_ID", "LANG", "PATH", "MY_PROXY", "SYSTEMD_IGNORE_CHROOT"}
-    assert expected <= set(names.split()) <= expected | {
-        "PWD", "OLDPWD", "_", "SHLVL", "container", "SSL_CERT_FILE", "CURL_CA_BUNDLE",
-    }  # fmt: skip
+    assert (
+        expected
+        <= set(names.split())
+        <= expected
+        | {
+            "PWD",
+            "OLDPWD",
+            "_",
+            "SHLVL",
+            "container",
+            "SSL_CERT_FILE",
+            "CURL_CA_BUNDLE",
+        }
+    )
     assert rest == ["/", "0022", "not a tty"]
 
 
@@ -77,9 +87,11 @@ def test_every_bad_end_has_a_status_and_a_sentence(
 
 def test_an_essential_failure_stops_what_comes_after(run: Run) -> None:
     run.write(
-        Job("a", "user-data/a", essential=True), Job("b", "user-data/b", order=1),
-        a="#!/bin/sh\nexit 1\n", b="#!/bin/sh\n",
-    )  # fmt: skip
+        Job("a", "user-data/a", essential=True),
+        Job("b", "user-data/b", order=1),
+        a="#!/bin/sh\nexit 1\n",
+        b="#!/bin/sh\n",
+    )
     assert run.run() == Exit.FAILED
     assert [step.status for step in run.summary().steps] == [Status.FAILED, Status.NOT_RUN]
     assert "a is essential" in run.summary().message
@@ -87,9 +99,11 @@ def test_an_essential_failure_stops_what_comes_after(run: Run) -> None:
 
 def test_another_failure_stops_nothing(run: Run) -> None:
     run.write(
-        Job("a", "user-data/a"), Job("b", "user-data/b", order=-1),
-        a="#!/bin/sh\nexit 1\n", b="#!/bin/sh\n",
-    )  # fmt: skip
+        Job("a", "user-data/a"),
+        Job("b", "user-data/b", order=-1),
+        a="#!/bin/sh\nexit 1\n",
+        b="#!/bin/sh\n",
+    )
     assert run.run() == Exit.DEGRADED
     assert [(step.job, step.status) for step in run.summary().steps] == [
         ("b", Status.SUCCEEDED),
@@ -128,7 +142,7 @@ def test_a_job_without_its_file_is_a_finding(run: Run) -> None:
 def test_a_step_runs_as_often_as_its_mode_says(
     run: Run, mode: Mode, works: bool, counts: list[int]
 ) -> None:
-    script = f"#!/bin/sh\necho >> {run.place}/count\n{works and 'true' or 'false'}\n"
+    script = f"#!/bin/sh\necho >> {run.place}/count\n{'true' if works else 'false'}\n"
     run.write(Job("a", "user-data/a", mode=mode), a=script)
     found = []
     for _ in counts:
@@ -173,7 +187,10 @@ def test_a_failed_step_is_tried_again_as_often_as_asked(run: Run) -> None:
 
 
 def test_a_script_that_hangs_is_ended_with_everything_it_started(run: Run) -> None:
-    script = "#!/bin/bash\ntrap '' TERM\n(setsid sleep 98711 &)\nsleep 98712 &\nwhile :; do sleep 98713; done\n"
+    script = (
+        "#!/bin/bash\ntrap '' TERM\n(setsid sleep 98711 &)\nsleep 98712 &\n"
+        "while :; do sleep 98713; done\n"
+    )
     start = time.monotonic()
     record = run.once(script, timeout=0.5)
     assert (record.status, record.exit_status) == (Status.TIMED_OUT, None)
@@ -213,9 +230,12 @@ def test_a_stop_ends_the_step_and_keeps_the_results(run: Run) -> None:
     done, hangs = b"#!/bin/sh\n", f"#!/bin/sh\ntouch {run.place}/on\nsleep 98731\n".encode()
     run.write(
         Job("a", "user-data/a", essential=True),
-        a=message(("text/x-shellscript", done, ""), ("text/x-shellscript", hangs, ""),
-                  ("text/x-shellscript", done + b"#\n", "")),
-    )  # fmt: skip
+        a=message(
+            ("text/x-shellscript", done, ""),
+            ("text/x-shellscript", hangs, ""),
+            ("text/x-shellscript", done + b"#\n", ""),
+        ),
+    )
     with run.start() as process:
         _wait_for(run.place / "on")
         start = time.monotonic()
@@ -247,10 +267,19 @@ def test_a_runner_that_was_killed_leaves_no_script_running(run: Run) -> None:
     assert not alive("sleep 98751")
 
 
-@pytest.mark.parametrize("what", ["", "{", "[]", '{"contract": 9}', '{"contract": 1, "jobs": [1]}',
-                                  '{"contract": 1, "instance_id": 1}',
-                                  '{"contract": 1, "instance_id": "i", "jobs": [{"name": "../x", "user_data": "a"}]}',
-                                  '{"contract": 1, "instance_id": "i", "jobs": [{"name": "x", "user_data": "../a"}]}'])  # fmt: skip
+@pytest.mark.parametrize(
+    "what",
+    [
+        "",
+        "{",
+        "[]",
+        '{"contract": 9}',
+        '{"contract": 1, "jobs": [1]}',
+        '{"contract": 1, "instance_id": 1}',
+        '{"contract": 1, "instance_id": "i", "jobs": [{"name": "../x", "user_data": "a"}]}',
+        '{"contract": 1, "instance_id": "i", "jobs": [{"name": "x", "user_data": "../a"}]}',
+    ],
+)
 def test_jobs_that_cannot_be_are_refused_in_a_sentence(run: Run, what: str) -> None:
     Path(run.places["run"], "jobs.json").write_text(what)
     assert run.run() == Exit.FAILED
@@ -313,4 +342,3 @@ def _wait_for(path: Path) -> None:
     while not path.exists():
         assert time.monotonic() < end
         time.sleep(0.01)
-    assert os.path.exists(path)

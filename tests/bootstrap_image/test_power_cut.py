@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The runner killed at random moments: nothing is marked done too early, and no result lost."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import time
+from pathlib import Path
+
+from bootstrap_image.spec import Exit, Job, Mode, Status
+from tests.bootstrap_image.cuts import STEPS, Cuts, user_data
+from tests.bootstrap_image.run import Run
+
+CUTS = 25
+
+
+def test_twenty_five_power_cuts_leave_a_correct_state_each_time(tmp_path: Path) -> None:
+    chance, cuts, hosts = random.Random(20261121), 0, 0
+    while cuts < CUTS:
+        run = Run(tmp_path / str(hosts))
+        hosts += 1
+        state = Cuts(run.place, Path(run.places["state"]))
+        run.write(Job("a", "user-data/a"), a=user_data(str(run.place)))
+        for _ in range(100):
+            if len(state.on_record) == STEPS:
+                break
+            with run.start() as process:
+                try:
+                    process.wait(chance.uniform(0.02, 0.4))
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    cuts += 1
+            state.check()
+        assert run.run() == Exit.DONE
+        assert {step.status for step in run.summary().steps} == {Status.DONE_BEFORE}
+
+
+def test_a_step_that_is_attempted_once_does_not_start_again_after_a_cut(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    script = f"#!/bin/sh\necho begin >> {tmp_path}/journal\nsleep 30\n"
+    run.write(Job("a", "user-data/a", mode=Mode.ONCE_ATTEMPTED), a=script)
+    with run.start() as process:
+        while not (tmp_path / "journal").exists():
+            time.sleep(0.01)
+        process.kill()
+    assert [record.status for record in run.records()] == [Status.ATTEMPTED]
+    assert run.run() == Exit.DONE
+    assert (tmp_path / "journal").read_text() == "begin\n"
