@@ -61,8 +61,8 @@ class Host:
             raise ModuleError(f"{argv[0]} did not end within {PROGRAM_LIMIT:.0f} s") from error
         if done.returncode not in ok:
             # Never the arguments: mount options and the like may hold a password.
-            last = next((line for line in reversed(done.stdout.splitlines()) if line.strip()), "")
-            raise ModuleError(f"{argv[0]} failed with {done.returncode}: {last.strip()[:300]}")
+            reason = _reason(argv[0], done.stdout)
+            raise ModuleError(f"{argv[0]} failed with {done.returncode}: {reason}")
         return done.stdout
 
     def write(
@@ -134,3 +134,10 @@ class Host:
             file.write(data)
             file.flush()
             os.fsync(descriptor)
+
+
+def _reason(program: str, output: str) -> str:
+    """The line in which a program says what was wrong: its name before it, or else the last."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    named = [line for line in lines if line.startswith(f"{program}: ")]
+    return (named or lines or ["it did not say why"])[-1][:300]

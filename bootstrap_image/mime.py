@@ -3,16 +3,14 @@
 
 from __future__ import annotations
 
-import binascii
 import dataclasses
 import email.errors
 import email.message
 import email.parser
 import email.policy
-import quopri
 from typing import TYPE_CHECKING
 
-from bootstrap_image.decode import DecodeError, unbase64
+from bootstrap_image.decode import DecodeError
 from bootstrap_image.findings import printable
 
 if TYPE_CHECKING:
@@ -94,29 +92,15 @@ def _leaf(part: email.message.Message, path: str, budget: Budget, report: Report
 
 
 def _content(part: email.message.Message) -> bytes:
-    raw = _as_bytes(part.get_payload())
+    """The bytes as they were sent: a declared charset is often wrong, and scripts are bytes."""
     encoding = _header(part, "Content-Transfer-Encoding").lower()
-    if encoding == "base64":
-        return unbase64(raw)
-    if encoding == "quoted-printable":
-        try:
-            return quopri.decodestring(raw)
-        except (ValueError, binascii.Error) as error:
-            raise DecodeError(f"this is no quoted-printable: {error}") from error
-    if encoding not in ("", "7bit", "8bit", "binary"):
+    if encoding not in ("", "7bit", "8bit", "binary", "base64", "quoted-printable"):
         raise DecodeError(f"Content-Transfer-Encoding {printable(encoding)!r} is not known")
-    return raw
-
-
-def _as_bytes(payload: object) -> bytes:
-    """What the parser made a text of: bytes as they came, unless a charset was declared."""
-    if not isinstance(payload, str):
-        return b""
-    try:
-        return payload.encode("ascii", "surrogateescape")
-    except UnicodeEncodeError:
-        # Decoded by its charset: to UTF-8, which is what shells and YAML expect.
-        return payload.encode("utf-8", "surrogateescape")
+    known = len(part.defects)
+    content = part.get_payload(decode=True)
+    if len(part.defects) > known:
+        raise DecodeError(f"this is no {encoding}, though its header says so")
+    return content if isinstance(content, bytes) else b""
 
 
 def _name(part: email.message.Message) -> str:

@@ -104,6 +104,9 @@ def _act(params: Params, host: Host) -> None:
             host.run("mount", point)
         except ModuleError as error:
             raise ModuleError(f"{point}: {error}") from error
+        # With `nofail`, mount(8) says nothing when there is no such device.
+        if not devices.mounted_at(host, point):
+            raise ModuleError(f"{point}: nothing was mounted; is the device there?")
         host.say(f"mounted {point}")
 
     host.each(params["lines"], mount)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from bootstrap_image import spec
 from bootstrap_image.spec import Job, Jobs, Record, Summary
@@ -79,8 +79,8 @@ class Machine:
         self.output = done.stdout
         return done.returncode
 
-    def once(self, data: str | bytes, **options: object) -> Record:
-        self.write(Job("one", "user-data/one", **options), one=data)  # type: ignore[arg-type]
+    def once(self, data: str | bytes, **options: Any) -> Record:
+        self.write(Job("one", "user-data/one", **options), one=data)
         self.status = self.run()
         records = self.records()
         assert len(records) == 1, self.output

@@ -57,8 +57,10 @@ from tests.bootstrap_image.make import CONFIG, SCRIPT, errors, message, steps, w
                 )
             )
         ),
-        b"#cloud-config-archive\n- type: text/x-shellscript\n"
-        b"  content: |\n    #!/bin/sh\n    echo it runs\n",
+        (
+            b"#cloud-config-archive\n- type: text/x-shellscript\n"
+            b"  content: |\n    #!/bin/sh\n    echo it runs\n"
+        ),
         b"#cloud-config-archive\n- |\n  #!/bin/sh\n  echo it runs\n",
         gzip.compress(SCRIPT[:5]) + gzip.compress(SCRIPT[5:]) + b"\0" * 512,
     ],
@@ -191,6 +193,13 @@ def test_what_hides_the_first_line_is_removed_and_said(data: bytes, said: str) -
 def test_odd_bytes_in_a_script_are_said_and_run_unchanged(data: bytes, said: str) -> None:
     assert plan(data).steps[0].content == data
     assert said in warnings(data)[0]
+
+
+@pytest.mark.parametrize("charset", ["us-ascii", "utf-8", "utf-16", "nonsense", ""])
+def test_a_charset_does_not_change_the_bytes_of_a_script(charset: str) -> None:
+    script = "#!/bin/sh\necho r\u00e9sum\u00e9\n".encode()
+    data = message((f'text/x-shellscript; charset="{charset}"', script, ""))
+    assert plan(data).steps[0].content == script
 
 
 def test_a_script_may_mention_mime_without_being_a_message() -> None:
@@ -346,8 +355,10 @@ def test_a_later_cloud_config_replaces_whole_keys_and_says_so() -> None:
         ("", "X-Merge-Type: list(append)+dict(no_replace,recurse_list)+str()\n"),
         ("merge_how: list(append)+dict(recurse_list)\n", ""),
         (
-            "merge_how: [{name: list, settings: [append]}, "
-            "{name: dict, settings: [recurse_list]}]\n",
+            (
+                "merge_how: [{name: list, settings: [append]}, "
+                "{name: dict, settings: [recurse_list]}]\n"
+            ),
             "",
         ),
     ],

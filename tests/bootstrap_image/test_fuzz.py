@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import dataclasses
 import gzip
 import json
 import os
@@ -141,8 +142,11 @@ SEEDS = [
             "Content-Transfer-Encoding: base64\n",
         ),
     ),
-    b"#cloud-config\nwrite_files:\n- {path: /etc/x, content: !!binary aGk=, permissions: '0644'}\n"
-    b"runcmd: [[a, b], c]\n",
+    (
+        b"#cloud-config\nwrite_files:\n"
+        b"- {path: /etc/x, content: !!binary aGk=, permissions: '0644'}\n"
+        b"runcmd: [[a, b], c]\n"
+    ),
     b"#cloud-config-archive\n- {type: text/cloud-config, content: 'a: 1'}\n- '#!/bin/sh'\n",
     b"#include\nhttps://a.example/x sha256-" + b"0" * 64 + b"\n",
 ]
@@ -296,35 +300,12 @@ def test_what_a_module_reads_it_can_describe_and_json_can_hold(config: dict[Any,
             assert all(isinstance(line, str) for line in module.describe(found))
 
 
+FIELDS = st.sampled_from(
+    [*dataclasses.asdict(Jobs("")), *dataclasses.asdict(Job("a", "a")), "status", "steps", "job"]
+)
 JSON = st.recursive(
-    st.one_of(
-        st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(max_size=8)
-    ),
-    lambda inner: st.one_of(
-        st.lists(inner, max_size=3),
-        st.dictionaries(
-            st.sampled_from(
-                [
-                    "contract",
-                    "instance_id",
-                    "jobs",
-                    "name",
-                    "user_data",
-                    "mode",
-                    "timeout",
-                    "environment",
-                    "status",
-                    "steps",
-                    "findings",
-                    "exit_status",
-                    "job",
-                    "step",
-                ]
-            ),
-            inner,
-            max_size=6,
-        ),
-    ),
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(FIELDS, inner, max_size=6),
     max_leaves=12,
 )
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bootstrap_image.spec import CONTRACT, CONTRACT_LABEL, Exit, Job, Status
+from bootstrap_image.spec import CONTRACT, CONTRACT_LABEL, Exit, Job, Mode, Status
 from tests.bootstrap_image.container import Machine, podman
 from tests.bootstrap_image.cuts import STEPS, Cuts, user_data
 from tests.bootstrap_image.make import message
@@ -190,7 +190,7 @@ def test_a_hundred_scripts_share_one_start(image: str, tmp_path: Path) -> None:
     with Machine(tmp_path) as machine:
         took = []
         for many in (parts[:1], parts):
-            machine.write(Job("a", "user-data/a", mode="always"), a=message(*many))  # type: ignore[arg-type]
+            machine.write(Job("a", "user-data/a", mode=Mode.ALWAYS), a=message(*many))
             start = time.monotonic()
             assert machine.run() == Exit.DONE
             took.append(time.monotonic() - start)
