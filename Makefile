@@ -40,8 +40,9 @@ test: setup images bundle ## Everything: lint, types, unit tests, engines, refer
 	$(BIN)/mypy
 	$(PYTEST) --durations=15
 
-images: setup ## Build the admin image from Debian packages, and print its size
-	$(BIN)/python tools/build_image.py
+images: setup ## Build the admin and the bootstrap image from Debian packages, and print their sizes
+	$(BIN)/python tools/build_image.py admin
+	$(BIN)/python tools/build_image.py bootstrap
 
 bundle: setup ## Build the self-contained program in dist/
 	$(BIN)/python tools/build_bundle.py

@@ -9,25 +9,19 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-import os
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
 
 from admin_image import spec
-from launcher import files
+from launcher import files, logfile
 from launcher.errors import HostError
 from launcher.proc import Process
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 RUN: Final = Path("/run/hatchway")
 STATE: Final = Path("/var/lib/hatchway")
 RECORD: Final = RUN / "admin.json"
 LOCK: Final = RUN / "admin.lock"
 LOG: Final = Path(spec.LOG_FILE)
-FOLLOW_POLL: Final = 0.2
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -121,25 +115,7 @@ def phase() -> spec.Phase | None:
 
 def log_tail(lines: int) -> str:
     """The last lines of the door's log; none is empty."""
-    try:
-        with LOG.open("rb") as stream:
-            stream.seek(max(0, os.fstat(stream.fileno()).st_size - 400 * lines))
-            text = stream.read().decode("utf-8", "replace")
-    except OSError:
-        return ""
-    return "\n".join(text.splitlines()[-lines:])
-
-
-def follow_log() -> Iterator[str]:
-    """New lines of the door's log as they come, until the caller has enough."""
-    with LOG.open("r", encoding="utf-8", errors="replace") as stream:
-        stream.seek(0, os.SEEK_END)
-        while True:
-            line = stream.readline()
-            if line:
-                yield line.rstrip("\n")
-            else:
-                time.sleep(FOLLOW_POLL)
+    return "\n".join(logfile.tail(LOG, lines))
 
 
 def outward_address() -> str:

@@ -48,6 +48,7 @@ CODES: Final[dict[str, str]] = {
     "host.busy": "Another launcher holds the lock for longer than the time limit.",
     "host.timeout": "A program of the host did not end in time.",
     "host.program": "A program of the host failed or is missing.",
+    "host.metadata": "The source of user data does not answer, or refuses.",
     "runtime.none": "No container runtime was found running.",
     "runtime.down": "The container runtime does not answer.",
     "runtime.failed": "The container runtime refused or failed.",

@@ -53,13 +53,15 @@ class Plan:
     """A container to be.
 
     `host_namespaces` are those that it shares with the host (`pid network ipc uts cgroup`);
-    every other one is its own. It gets all devices, no seccomp filter and no masked paths.
+    every other one is its own. `tmpfs` are places for empty file systems of its own. It gets all
+    devices, no seccomp filter and no masked paths.
     """
 
     name: str
     image: Image
     host_namespaces: tuple[str, ...]
     mounts: tuple[Mount, ...]
+    tmpfs: tuple[str, ...] = ()
     capabilities: tuple[Capability, ...]
     limits: Limits
     environment: dict[str, str]

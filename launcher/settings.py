@@ -15,10 +15,11 @@ import os
 import re
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 
+from bootstrap_image import spec as bootstrap_spec
 from launcher import VERSION
 from launcher.findings import Finding, raise_errors
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 DIRECTORY: Final = Path("/etc/hatchway")
 DEFAULT_IMAGE: Final = f"localhost/hatchway-admin:{VERSION}"
+DEFAULT_BOOTSTRAP_IMAGE: Final = f"localhost/hatchway-bootstrap:{VERSION}"
+_UNIT: Final = re.compile(r"[A-Za-z0-9:_.@-]{1,200}\.(?:service|target)")
 _UNITS: Final = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
 
 
@@ -46,6 +49,44 @@ class Admin(msgspec.Struct, rename="kebab", forbid_unknown_fields=True, frozen=T
     cpus: float = 2.0
     pids: int = 2048
     timeout: float = 120.0
+
+
+class Bootstrap(msgspec.Struct, rename="kebab", forbid_unknown_fields=True, frozen=True):
+    """[bootstrap-containers.NAME]: user data to run before kubelet. `user_data` is base64.
+
+    `file` names a file or a directory of the host instead; `timeout` is for one attempt of one
+    step, in seconds.
+    """
+
+    source: str = DEFAULT_BOOTSTRAP_IMAGE
+    mode: Literal["off", "once", "once-attempted", "always"] = "off"
+    essential: bool = False
+    user_data: str = ""
+    command: list[str] = []
+    # Ours:
+    file: str = ""
+    order: int = 0
+    timeout: float = 300.0
+    retries: int = 0
+
+
+class BootstrapSettings(msgspec.Struct, rename="kebab", forbid_unknown_fields=True, frozen=True):
+    """[bootstrap]: the machine's own user data, and what waits for all of it.
+
+    `source` is where the machine's user data comes from: auto, none, nocloud, aliyun, aws, gce or
+    openstack; `address` replaces the metadata service's. `timeout` in seconds bounds everything.
+    """
+
+    source: str = "auto"
+    address: str = ""
+    image: str = DEFAULT_BOOTSTRAP_IMAGE
+    essential: bool = False
+    gate: str = "kubelet.service"
+    on_failure: Literal["", "open-admin"] = ""
+    timeout: float = 3600.0
+    memory: str = "2G"
+    cpus: float = 64.0
+    pids: int = 8192
 
 
 class RuntimeSettings(msgspec.Struct, rename="kebab", forbid_unknown_fields=True, frozen=True):
@@ -78,6 +119,8 @@ class Settings(msgspec.Struct, rename="kebab", forbid_unknown_fields=True, froze
     """All settings of a host."""
 
     host_containers: dict[str, Admin] = {}
+    bootstrap_containers: dict[str, Bootstrap] = {}
+    bootstrap: BootstrapSettings = BootstrapSettings()
     runtime: RuntimeSettings = RuntimeSettings()
     registries: dict[str, RegistrySettings] = {}
     authfile: str = ""
@@ -225,6 +268,7 @@ def _meaning(settings: Settings) -> list[Finding]:
         for name in settings.host_containers
         if name != "admin"
     ]
+    findings += _bootstrap_meaning(settings)
     if settings.registries.get("*", RegistrySettings()).has_secret():
         message = "credentials for every registry would go to whoever is named: name the registry"
         findings.append(Finding('registries."*"', message))
@@ -251,6 +295,36 @@ def _meaning(settings: Settings) -> list[Finding]:
         findings.append(
             Finding(f"{place}command", "has no effect: the door runs its own", "warning")
         )
+    return findings
+
+
+def _bootstrap_meaning(settings: Settings) -> list[Finding]:
+    findings = []
+    if not _UNIT.fullmatch(settings.bootstrap.gate):
+        findings.append(Finding("bootstrap.gate", "expected the name of a unit"))
+    if settings.bootstrap.timeout <= 0:
+        findings.append(Finding("bootstrap.timeout", "must be more than 0"))
+    for name, job in settings.bootstrap_containers.items():
+        place = f"bootstrap-containers.{name}"
+        if not re.fullmatch(bootstrap_spec.NAME_PATTERN, name):
+            findings.append(Finding(place, f"expected a name: {bootstrap_spec.NAME_PATTERN}"))
+        if job.file and job.user_data:
+            findings.append(Finding(place, "file and user-data exclude each other"))
+        if job.file and not job.file.startswith("/"):
+            findings.append(Finding(f"{place}.file", "expected an absolute path"))
+        if job.command:
+            message = "an own command is not supported: give what is to run as user-data or file"
+            findings.append(Finding(f"{place}.command", message))
+        if job.mode != "off" and not (job.file or job.user_data):
+            findings.append(Finding(place, "there is nothing to run: no user-data, no file"))
+        if not 0 < job.timeout <= 86_400:
+            findings.append(Finding(f"{place}.timeout", "expected 0 to 86400 seconds"))
+        if not 0 <= job.retries <= 100:
+            findings.append(Finding(f"{place}.retries", "expected 0 to 100"))
+        try:
+            decode_user_data(job.user_data)
+        except ValueError as error:
+            findings.append(Finding(f"{place}.user-data", str(error)))
     return findings
 
 

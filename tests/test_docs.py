@@ -198,8 +198,8 @@ def test_every_flag_of_a_start_is_in_the_readme() -> None:
 
 
 def test_the_settings_of_the_readme_load_without_a_finding(tmp_path: Path) -> None:
-    (example,) = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
-    (tmp_path / "config.toml").write_text(example)
+    example, bootstrap = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
+    (tmp_path / "config.toml").write_text(f"{example}\n{bootstrap}")
     (tmp_path / "config.toml").chmod(0o600)
     loaded, findings = settings.load(tmp_path, {})
     assert findings == []

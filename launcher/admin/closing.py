@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Final
 
 from admin_image import spec
 from launcher import door as doors
-from launcher import files, locks, profiles, runtimes
+from launcher import files, locks, runtimes
 from launcher.admin import failure
 from launcher.errors import HatchwayError, RuntimeUnavailableError
 from launcher.monitor import SilentMonitor
+from launcher.profiles import admin
 from launcher.runtimes import Wish
 
 if TYPE_CHECKING:
@@ -53,9 +54,9 @@ def close_door(wish: Wish, host: Host, *, grace: float = GRACE) -> bool:
 
 def clear(runtime: Runtime, *, grace: float) -> bool:
     """Remove the container and what was written for it; whether there was one."""
-    there = runtime.find(profiles.ADMIN_NAME) is not None
+    there = runtime.find(admin.NAME) is not None
     if there:
-        runtime.remove(profiles.ADMIN_NAME, grace=grace)
+        runtime.remove(admin.NAME, grace=grace)
     with files.explained(Path(spec.RUN)):
         with contextlib.suppress(FileNotFoundError):
             shutil.rmtree(spec.RUN)

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 
 from admin_image import spec
 from launcher import door as doors
-from launcher import files, interrupt, locks, probe, profiles, runtimes
+from launcher import files, interrupt, locks, probe, runtimes
 from launcher.admin import address, closing, failure, inputs, waiting
 from launcher.admin.request import Opened, Request
 from launcher.door import Door, Key
 from launcher.errors import DoorError, HatchwayError, ImageError
 from launcher.proc import Process
+from launcher.profiles import admin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 def plan(request: Request, host: Host, image: Image) -> Plan:
     """What `open_door` starts."""
-    return profiles.admin(image, host, memory=request.memory, cpus=request.cpus, pids=request.pids)
+    return admin.plan(image, host, memory=request.memory, cpus=request.cpus, pids=request.pids)
 
 
 def open_door(request: Request, host: Host, ensure: Ensure, monitor: Monitor) -> Opened:
@@ -168,9 +169,9 @@ class _Start:
 
     def _clear_stale(self) -> None:
         """Remove what an interrupted start, a crash or a dead shim left under our name."""
-        if self.runtime.find(profiles.ADMIN_NAME) is not None:
+        if self.runtime.find(admin.NAME) is not None:
             self.monitor.step("removing what an earlier start left")
-            self.runtime.remove(profiles.ADMIN_NAME, grace=1)
+            self.runtime.remove(admin.NAME, grace=1)
 
     def _blank(self) -> Door:
         request = self.request
@@ -181,7 +182,7 @@ class _Start:
             runtime=self.runtime.name,
             socket=request.wish.socket,
             namespace=request.wish.namespace,
-            container=profiles.ADMIN_NAME,
+            container=admin.NAME,
             image=request.image,
             address=request.listen.address,
             port=request.listen.port,

@@ -202,12 +202,13 @@ def logs(
 ) -> int:
     """Print the log of the door: who came, with which key, and what sshd and the container say."""
     from launcher import door as doors
+    from launcher import logfile
     from launcher.host import require_root
 
     require_root()
-    output.lines(doors.log_tail(lines).splitlines() if lines else [])
+    output.lines(logfile.tail(doors.LOG, lines))
     if follow:
-        output.lines(doors.follow_log())
+        output.lines(logfile.follow(doors.LOG))
     return Exit.DONE
 
 

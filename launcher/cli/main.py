@@ -13,7 +13,7 @@ import typer
 from typer._click.exceptions import ClickException, NoArgsIsHelpError
 
 from launcher import VERSION, interrupt
-from launcher.cli import admin, image, output
+from launcher.cli import admin, bootstrap, host, image, output
 from launcher.errors import Exit, HatchwayError, UsageError
 
 app = typer.Typer(
@@ -26,7 +26,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(admin.app, name="admin")
+app.add_typer(bootstrap.app, name="bootstrap")
 app.add_typer(image.app, name="image")
+app.command()(host.install)
+app.command()(host.uninstall)
 
 
 def _version(wanted: bool) -> None:

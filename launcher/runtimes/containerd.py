@@ -96,6 +96,8 @@ class Containerd:
 
     def _add_name_service(self, specification: dict[str, Any]) -> None:
         """The host's resolver in a container on the host's network, as other engines give it."""
+        if any(mount["destination"] == "/etc" for mount in specification["mounts"]):
+            return  # it is there, and a mount on top might show on the host
         for place in ("/etc/resolv.conf", "/etc/hosts"):
             real = Path(place).resolve()
             if real.is_file():

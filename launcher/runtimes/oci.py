@@ -35,6 +35,7 @@ def configuration(plan: Plan, image: Mapping[str, Any], rootfs: str) -> dict[str
         "mounts": [
             {"destination": "/proc", "type": "proc", "source": "proc"},
             *(_bind(mount) for mount in plan.mounts),
+            *({"destination": place, "type": "tmpfs", "source": "tmpfs"} for place in plan.tmpfs),
         ],
         "annotations": plan.labels,
         "linux": {

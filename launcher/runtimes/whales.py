@@ -213,6 +213,7 @@ def _run_arguments(plan: Plan, *, engine: str) -> dict[str, Any]:
         "security_options": ["seccomp=unconfined", "apparmor=unconfined", "label=disable", unmask],
         "device_cgroup_rules": ["a *:* rwm"],
         "volumes": [_volume(mount) for mount in plan.mounts],
+        "tmpfs": [f"{place}:exec" for place in plan.tmpfs],
         "envs": plan.environment,
         "labels": plan.labels,
         "memory": limits.memory,

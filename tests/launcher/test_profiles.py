@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from launcher import profiles
 from launcher.errors import HostError
 from launcher.host import CAPABILITIES, Host
+from launcher.profiles import admin
 from launcher.runtimes import oci
 from launcher.runtimes.base import Image
 
@@ -32,7 +32,7 @@ IMAGE = Image("localhost/hatchway-admin:1", "sha256:" + "a" * 64)
 
 
 def plan(host: Host = HOST, *, memory: int = GIB, cpus: float = 1.0) -> Plan:
-    return profiles.admin(IMAGE, host, memory=memory, cpus=cpus, pids=100)
+    return admin.plan(IMAGE, host, memory=memory, cpus=cpus, pids=100)
 
 
 def without(*names: str) -> Host:
@@ -69,7 +69,7 @@ def test_a_small_host_keeps_half_of_its_memory() -> None:
 
 
 def test_the_oom_score_is_lowered_only_by_who_may() -> None:
-    assert plan().limits.oom_score_adj == profiles.OOM_SCORE_ADJ
+    assert plan().limits.oom_score_adj == admin.OOM_SCORE_ADJ
     assert plan(without("SYS_RESOURCE")).limits.oom_score_adj == 0
 
 

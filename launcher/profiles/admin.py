@@ -1,29 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Privileges by name: what the admin container may do, and what each right is for.
-
-A profile asks for no more than the caller has; what it cannot do without is refused before
-anything is touched, and what it merely misses becomes a note of the plan.
-"""
+"""What the admin container may do: what work on a sick host takes."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
 from admin_image import spec
-from launcher import VERSION
-from launcher.errors import HostError
-from launcher.plan import Capability, Limits, Mount, Plan
+from launcher.plan import Mount, Plan
+from launcher.profiles import rights
 
 if TYPE_CHECKING:
     from launcher.host import Host
     from launcher.runtimes.base import Image
 
-ADMIN_NAME: Final = "hatchway-admin"
-LABEL_ROLE: Final = "io.hatchway.role"
-MIB: Final = 2**20
+NAME: Final = "hatchway-admin"
 
 # Without these nobody could enter the host, or log in at all.
-ADMIN_NEEDS: Final = {
+NEEDS: Final = {
     "SYS_ADMIN": "join the host's namespaces, seal the view of the host",
     "SYS_PTRACE": "open the namespaces and files of any process below /proc",
     "SYS_CHROOT": "setns(2) into a mount namespace, sshd's own sandbox",
@@ -32,7 +25,7 @@ ADMIN_NEEDS: Final = {
 }
 # What work on a sick host takes. PERFMON, BPF and CHECKPOINT_RESTORE are parts of SYS_ADMIN since
 # kernel 5.8; docker 20.10 does not know their names.
-ADMIN_WANTS: Final = {
+WANTS: Final = {
     "CHOWN": "repair ownership",
     "DAC_OVERRIDE": "read and repair files of any user",
     "DAC_READ_SEARCH": "read files of any user",
@@ -72,7 +65,7 @@ ADMIN_WANTS: Final = {
 OOM_SCORE_ADJ: Final = -900
 
 
-def admin(
+def plan(
     image: Image,
     host: Host,
     *,
@@ -83,19 +76,21 @@ def admin(
     """The admin container: a view of the whole host, read-only until one enters it by `hostsh`."""
     notes: list[str] = []
     return Plan(
-        name=ADMIN_NAME,
+        name=NAME,
         image=image,
         host_namespaces=("pid", "network", "ipc", "uts", "cgroup"),
-        mounts=_admin_mounts(host, notes),
-        capabilities=_admin_capabilities(host, notes),
-        limits=_limits(host, notes, memory=memory, cpus=cpus, pids=pids),
+        mounts=_mounts(host, notes),
+        capabilities=rights.capabilities(host, NEEDS, WANTS, notes),
+        limits=rights.limits(
+            host, notes, memory=memory, cpus=cpus, pids=pids, oom_score_adj=OOM_SCORE_ADJ
+        ),
         environment={"HOST": spec.HOST, "container": "hatchway"},
-        labels={LABEL_ROLE: "admin", "io.hatchway.version": VERSION},
+        labels=rights.labels("admin"),
         notes=tuple(notes),
     )
 
 
-def _admin_mounts(host: Host, notes: list[str]) -> tuple[Mount, ...]:
+def _mounts(host: Host, notes: list[str]) -> tuple[Mount, ...]:
     if not host.root_shared:
         notes.append(
             "/ is a private mount here: mounts made later on the host stay unseen at /host"
@@ -114,37 +109,4 @@ def _admin_mounts(host: Host, notes: list[str]) -> tuple[Mount, ...]:
         Mount(source=spec.RUN, target=spec.RUN, reason="the launcher's word to the container"),
         Mount(source=spec.STATE, target=spec.STATE, reason="SSH host keys, which must not change"),
         Mount(source=spec.LOG, target=spec.LOG, reason="the door's log outlives the door"),
-    )
-
-
-def _admin_capabilities(host: Host, notes: list[str]) -> tuple[Capability, ...]:
-    if missing := sorted(ADMIN_NEEDS.keys() - host.capabilities):
-        message = f"the caller lacks {', '.join('CAP_' + name for name in missing)}"
-        hint = "Run the launcher on the host itself, as root, outside any container or sandbox."
-        raise HostError("host.capability", message, hint, missing=missing)
-    wanted = {**ADMIN_NEEDS, **ADMIN_WANTS}
-    if absent := sorted(ADMIN_WANTS.keys() - host.capabilities):
-        notes.append(f"without {', '.join('CAP_' + name for name in absent)}: the caller has none")
-    return tuple(
-        Capability(name=name, reason=wanted[name])
-        for name in sorted(wanted.keys() & host.capabilities)
-    )
-
-
-def _limits(host: Host, notes: list[str], *, memory: int, cpus: float, pids: int) -> Limits:
-    # Half of a small host is enough: the other half is what the door was opened to save.
-    if memory > host.memory // 2:
-        memory = host.memory // 2
-        notes.append(f"memory limited to {memory // MIB} MiB, half of this host")
-    oom_score_adj = OOM_SCORE_ADJ
-    if "SYS_RESOURCE" not in host.capabilities:
-        # proc(5): lowering it takes CAP_SYS_RESOURCE.
-        oom_score_adj = max(OOM_SCORE_ADJ, host.oom_score_adj)
-    return Limits(
-        memory=memory,
-        cpus=min(cpus, float(host.cpus)),
-        pids=pids,
-        oom_score_adj=oom_score_adj,
-        nofile=host.nofile,
-        nproc=host.nproc,
     )

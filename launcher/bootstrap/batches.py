@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is to run, from the settings and the machine's own user data: pure, before any container.
+
+Jobs that follow one another with the same image share one container start.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from bootstrap_image.spec import NAME_PATTERN, USER_DATA_LIMIT, Job, Mode
+from launcher.errors import SettingsError, UsageError
+from launcher.settings import decode_user_data
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from launcher.settings import Bootstrap, Settings
+    from launcher.sources.base import Found
+
+MACHINE: Final = "user-data"  # the job that the machine's own user data is
+MACHINE_ORDER: Final = 0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Batch:
+    """Jobs for one start of one image; `data` holds the user data of each by its file name."""
+
+    image: str
+    jobs: tuple[Job, ...]
+    data: dict[str, bytes] = dataclasses.field(repr=False)
+
+    def only(self, names: Iterable[str]) -> Batch:
+        wanted = set(names)
+        return dataclasses.replace(self, jobs=tuple(j for j in self.jobs if j.name in wanted))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Item:
+    image: str
+    job: Job
+    data: bytes
+
+
+def plan(settings: Settings, found: Found) -> tuple[Batch, ...]:
+    """All jobs by order, then name, in batches; `SettingsError` when a file cannot be read."""
+    items = [*_machine(settings, found)]
+    for name, job in settings.bootstrap_containers.items():
+        if job.mode != "off":
+            items += _configured(name, job)
+    items.sort(key=lambda item: (item.job.order, item.job.name))
+    return tuple(
+        Batch(image, tuple(i.job for i in group), {i.job.user_data: i.data for i in group})
+        for image, group in (
+            (image, list(members))
+            for image, members in itertools.groupby(items, key=lambda item: item.image)
+        )
+    )
+
+
+def select(batches: Sequence[Batch], names: Iterable[str]) -> tuple[Batch, ...]:
+    """Only the jobs of these names, or all of them; `UsageError` names those that are none."""
+    wanted = set(names)
+    if not wanted:
+        return tuple(batches)
+    known = {job.name for batch in batches for job in batch.jobs}
+    if unknown := sorted(wanted - known):
+        message = f"there is no job {', '.join(unknown)}"
+        hint = f"Jobs are: {', '.join(sorted(known)) or 'none'}."
+        raise UsageError("usage.invalid", message, hint)
+    chosen = (batch.only(wanted) for batch in batches)
+    return tuple(batch for batch in chosen if batch.jobs)
+
+
+def _machine(settings: Settings, found: Found) -> Iterator[_Item]:
+    if found.data.strip():
+        job = Job(MACHINE, MACHINE, Mode.ONCE, settings.bootstrap.essential, order=MACHINE_ORDER)
+        yield _Item(settings.bootstrap.image, job, found.data)
+
+
+def _configured(name: str, job: Bootstrap) -> Iterator[_Item]:
+    sources = _files(name, job.file) if job.file else {name: decode_user_data(job.user_data)}
+    for part, data in sources.items():
+        described = Job(
+            part, part, Mode(job.mode), job.essential, job.timeout, job.retries, job.order
+        )
+        yield _Item(job.source, described, data)
+
+
+def _files(name: str, place: str) -> dict[str, bytes]:
+    """A file is one job; each file of a directory is one, in the order of their names."""
+    path = Path(place)
+    try:
+        if not path.is_dir():
+            return {name: _content(path)}
+        members = sorted(each for each in path.iterdir() if each.is_file())
+        return {_part(name, each): _content(each) for each in members}
+    except OSError as error:
+        message = f"bootstrap-containers.{name}.file: {error.filename}: {error.strerror}"
+        raise SettingsError("settings.unreadable", message, "Check the path.") from None
+
+
+def _part(name: str, path: Path) -> str:
+    part = f"{name}.{path.name}"
+    if not re.fullmatch(NAME_PATTERN, part):
+        message = f"bootstrap-containers.{name}.file: {path} makes no name of a job"
+        raise SettingsError("settings.invalid", message, f"Rename it: {NAME_PATTERN}")
+    return part
+
+
+def _content(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        data = stream.read(USER_DATA_LIMIT + 1)
+    if len(data) > USER_DATA_LIMIT:
+        message = f"{path} is larger than {USER_DATA_LIMIT >> 20} MiB"
+        raise SettingsError("settings.unreadable", message)
+    return data

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bootstrap_image.spec import Mode
+from launcher.bootstrap import batches
+from launcher.errors import SettingsError, UsageError
+from launcher.settings import Bootstrap, BootstrapSettings, Settings
+from launcher.sources.base import Found
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NONE = Found("none")
+
+
+def job(text: str = "x", *, order: int = 0, source: str = "a:1", mode: str = "once") -> Bootstrap:
+    encoded = base64.b64encode(text.encode()).decode()
+    return Bootstrap(source=source, mode=mode, user_data=encoded, order=order)  # type: ignore[arg-type]
+
+
+def planned(found: Found = NONE, **jobs: Bootstrap) -> tuple[batches.Batch, ...]:
+    own = BootstrapSettings(image="a:1")
+    return batches.plan(Settings(bootstrap_containers=jobs, bootstrap=own), found)
+
+
+def names(found: tuple[batches.Batch, ...]) -> list[tuple[str, list[str]]]:
+    return [(batch.image, [job.name for job in batch.jobs]) for batch in found]
+
+
+def test_jobs_run_by_order_then_name_and_share_a_container_with_their_neighbours() -> None:
+    found = planned(c=job(order=1), b=job(), a=job(), d=job(order=2, source="b:1"), e=job(order=3))
+    assert names(found) == [("a:1", ["a", "b", "c"]), ("b:1", ["d"]), ("a:1", ["e"])]
+
+
+def test_a_job_that_is_off_is_not_there() -> None:
+    assert planned(a=job(mode="off")) == ()
+
+
+def test_the_machines_own_user_data_is_a_job() -> None:
+    (batch,) = planned(Found("aws", "i-1", b"#!/bin/sh\n"))
+    assert [(each.name, each.mode) for each in batch.jobs] == [("user-data", Mode.ONCE)]
+    assert batch.data == {"user-data": b"#!/bin/sh\n"}
+    assert planned(Found("aws", "i-1", b" \n")) == ()
+
+
+def test_each_file_of_a_directory_is_a_job_in_the_order_of_names(tmp_path: Path) -> None:
+    for name in ("20-b.sh", "10-a.sh"):
+        (tmp_path / name).write_text(name)
+    (batch,) = planned(d=Bootstrap(source="a:1", mode="always", file=str(tmp_path)))
+    assert [each.name for each in batch.jobs] == ["d.10-a.sh", "d.20-b.sh"]
+    assert batch.data["d.10-a.sh"] == b"10-a.sh"
+
+
+def test_a_file_that_is_missing_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"none\.sh: No such file"):
+        planned(a=Bootstrap(mode="once", file=str(tmp_path / "none.sh")))
+
+
+def test_a_file_name_that_makes_no_job_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a name with blanks").write_text("x")
+    with pytest.raises(SettingsError, match="a name with blanks"):
+        planned(a=Bootstrap(mode="once", file=str(tmp_path)))
+
+
+def test_some_jobs_can_be_chosen_and_unknown_ones_are_named() -> None:
+    found = planned(a=job(), b=job(order=1), c=job(order=2, source="b:1"))
+    assert names(batches.select(found, ["b"])) == [("a:1", ["b"])]
+    with pytest.raises(UsageError, match="there is no job x"):
+        batches.select(found, ["x"])
