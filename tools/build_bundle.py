@@ -99,7 +99,8 @@ def inputs() -> str:
 
 def sources() -> list[Path]:
     own = [Path(__file__), *(ROOT / "tools" / "bundle").iterdir()]
-    lone = [ROOT / "uv.lock", ROOT / "pyproject.toml", ROOT / "admin_image" / "spec.py"]
+    specs = [ROOT / f"{name}_image" / "spec.py" for name in ("admin", "bootstrap")]
+    lone = [ROOT / "uv.lock", ROOT / "pyproject.toml", *specs]
     return sorted(path for path in [*own, *lone, *ROOT.glob("launcher/**/*.py")] if path.is_file())
 
 
