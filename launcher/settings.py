@@ -82,7 +82,6 @@ class BootstrapSettings(msgspec.Struct, rename="kebab", forbid_unknown_fields=Tr
     image: str = DEFAULT_BOOTSTRAP_IMAGE
     essential: bool = False
     gate: str = "kubelet.service"
-    on_failure: Literal["", "open-admin"] = ""
     timeout: float = 3600.0
     memory: str = "2G"
     cpus: float = 64.0

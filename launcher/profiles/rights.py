@@ -26,7 +26,7 @@ def labels(role: str) -> dict[str, str]:
 
 
 def view_of_host(host: Host, target: str, notes: list[str]) -> Mount:
-    """The whole host, to look at; the container itself seals what is mounted below."""
+    """The whole host, to look at. Its root alone is read-only: sealing the rest is the image's."""
     if not host.root_shared:
         notes.append(
             "/ is a private mount here: mounts made later on the host stay unseen at /host"
@@ -37,7 +37,7 @@ def view_of_host(host: Host, target: str, notes: list[str]) -> Mount:
         read_only=True,
         # A slave sees the host unmount: a private copy would hold its disks busy.
         propagation="rslave" if host.root_shared else "rprivate",
-        reason="the host, to look at; the container seals all that is mounted below it",
+        reason="the host, to look at",
     )
 
 

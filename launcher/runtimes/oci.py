@@ -44,9 +44,15 @@ def configuration(plan: Plan, image: Mapping[str, Any], rootfs: str) -> dict[str
             ],
             "cgroupsPath": f"/hatchway/{plan.name}",
             "resources": _resources(plan.limits),
-            "rootfsPropagation": "rslave",
+            "rootfsPropagation": _propagation(plan),
         },
     }
+
+
+def _propagation(plan: Plan) -> str:
+    """A mount passes back to the host only where the container's root does."""
+    shared = any(mount.propagation == "rshared" for mount in plan.mounts)
+    return "rshared" if shared else "rslave"
 
 
 def _pairs(environment: Mapping[str, str]) -> list[str]:
