@@ -49,9 +49,11 @@ class Registry:
 
     def settings(self) -> bytes:
         """The launcher's settings that lead to it: a config.toml."""
+        # An emulated host on a busy machine may need longer than the two minutes of a real one.
         return (
             f'[registries."{self.name}"]\nplain-http = true\n\n'
             f'[host-containers.admin]\nsource = "{self.image}"\n'
+            "timeout = 200.0\n"
         ).encode()
 
 
