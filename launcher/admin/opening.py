@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from admin_image import spec
+from launcher import contract, files, interrupt, locks, probe, runtimes
 from launcher import door as doors
-from launcher import files, interrupt, locks, probe, runtimes
 from launcher.admin import address, closing, failure, inputs, waiting
 from launcher.admin.request import Opened, Request
 from launcher.door import Door, Key
-from launcher.errors import DoorError, HatchwayError, ImageError
+from launcher.errors import DoorError, HatchwayError
 from launcher.proc import Process
 from launcher.profiles import admin
 
@@ -131,7 +131,12 @@ class _Start:
         probe.preload()  # not before: what asks the engine is loaded first, and it needs the CPU
         address.require_free(self.request.listen)
         image = ensure(self.runtime, self._left())
-        _check_contract(image, self.request.image)
+        contract.require(
+            image,
+            label=spec.CONTRACT_LABEL,
+            contract=spec.CONTRACT,
+            asked=self.request.image,
+        )
         planned = plan(self.request, self.host, image)
         for note in planned.notes:
             self.monitor.note(note)
@@ -209,15 +214,6 @@ class _Start:
             principals=access.principals,
             notes=(*planned.notes, *phase.warnings),
         )
-
-
-def _check_contract(image: Image, asked: str) -> None:
-    said = image.labels.get(spec.CONTRACT_LABEL)
-    if said == str(spec.CONTRACT):
-        return
-    what = f"one for contract {said}" if said else "no Hatchway admin image"
-    message = f"{asked} is {what}; this launcher speaks contract {spec.CONTRACT}"
-    raise ImageError("image.contract", message, "Take the image of the same release: --image")
 
 
 def _host_key() -> str:

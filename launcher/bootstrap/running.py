@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bootstrap_image import spec
-from launcher import files, interrupt, locks, logfile
+from launcher import contract, files, interrupt, locks, logfile
 from launcher.bootstrap import results
-from launcher.errors import ContainerError, HatchwayError, ImageError
+from launcher.errors import ContainerError, HatchwayError
 from launcher.proc import Process
 from launcher.profiles import bootstrap as profile
 
@@ -92,7 +92,9 @@ class _Run:
 
     def _batch(self, batch: Batch) -> Summary:
         image = self.ensure(batch.image, max(1.0, self.until - time.monotonic()))
-        _check_contract(image, batch.image)
+        contract.require(
+            image, label=spec.CONTRACT_LABEL, contract=spec.CONTRACT, asked=batch.image
+        )
         planned = self._plan(image)
         for note in planned.notes:
             self.monitor.note(note)
@@ -153,12 +155,3 @@ def _proxies() -> dict[str, str]:
         for spelling in (name, name.lower())
         if spelling in os.environ
     }
-
-
-def _check_contract(image: Image, asked: str) -> None:
-    said = image.labels.get(spec.CONTRACT_LABEL)
-    if said == str(spec.CONTRACT):
-        return
-    what = f"one for contract {said}" if said else "no Hatchway bootstrap image"
-    message = f"{asked} is {what}; this launcher speaks contract {spec.CONTRACT}"
-    raise ImageError("image.contract", message, "Take the image of the same release.")

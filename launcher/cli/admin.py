@@ -234,27 +234,16 @@ def _open(
     request: Request, settings: Settings, pull: Pull, authfile: str, form: Output, *, quiet: bool
 ) -> int:
     """Open, print the door, and say by the exit status whether all is as asked."""
-    import functools
-
-    from launcher import door as doors
-    from launcher import images, monitor, registries
+    from launcher import monitor
     from launcher.admin import opening
     from launcher.host import Host
-    from launcher.references import Reference
 
     with monitor.for_terminal(quiet=quiet) as listener:
-        fetch = functools.partial(
-            images.ensure,
-            Reference.parse(request.image),
-            policy=pull,
-            registries=registries.from_settings(settings, authfile),
-            store=doors.STATE,
-            monitor=listener,
-        )
+        have = options.ensure(settings, listener, pull, authfile)
         opened = opening.open_door(
             request,
             Host.read(),
-            lambda runtime, limit: fetch(runtime=runtime, timeout=limit),
+            lambda runtime, limit: have(request.image, runtime, limit),
             listener,
         )
     _print_door(opened, [str(finding) for finding in request.access.warnings], form)

@@ -104,34 +104,24 @@ def reset(name: Annotated[str, typer.Argument(help="A job, as `status` names it.
 
 
 def _run(request: Request, settings: Settings, form: Output, *, quiet: bool) -> tuple[Summary, ...]:
-    from launcher import door as doors
-    from launcher import images, monitor, registries, runtimes
+    from launcher import monitor, runtimes
     from launcher.bootstrap import running
     from launcher.host import Host
     from launcher.images import Pull
-    from launcher.references import Reference
 
     if not request.batches:
         return ()
     host = Host.read()
     runtime = runtimes.choose(options.wish(settings, "", "", ""), host).runtime
-    show = (lambda line: output.lines([line])) if form is Output.TEXT else (lambda _line: None)
     with monitor.for_terminal(quiet=quiet) as listener:
+        have = options.ensure(settings, listener, Pull.MISSING)
         return running.run(
             request,
             host,
             runtime=runtime,
-            ensure=lambda image, limit: images.ensure(
-                Reference.parse(image),
-                runtime=runtime,
-                policy=Pull.MISSING,
-                registries=registries.from_settings(settings),
-                store=doors.STATE,
-                monitor=listener,
-                timeout=limit,
-            ),
+            ensure=lambda image, limit: have(image, runtime, limit),
             monitor=listener,
-            show=show,
+            show=output.line if form is Output.TEXT else lambda _line: None,
         )
 
 

@@ -45,26 +45,17 @@ def pull(
     form: OutputOption = Output.TEXT,
 ) -> int:
     """Fetch an image from its registry, so that a later start needs no network."""
-    from launcher import door as doors
-    from launcher import images, monitor, registries, runtimes
+    from launcher import monitor, runtimes
     from launcher.host import Host, require_root
-    from launcher.references import Reference
 
     settings = options.load_settings()
-    reference = Reference.parse(image or settings.admin.source)
+    reference = options.checked_image(image or settings.admin.source)
     chosen_policy = options.checked("--pull", options.pull_policy, policy)
     require_root()
     choice = runtimes.choose(options.wish(settings, runtime, socket, namespace), Host.read())
     with monitor.for_terminal(quiet=quiet) as listener:
-        found = images.ensure(
-            reference,
-            runtime=choice.runtime,
-            policy=chosen_policy,
-            registries=registries.from_settings(settings, authfile),
-            store=doors.STATE,
-            monitor=listener,
-            timeout=timeout or PULL_LIMIT,
-        )
+        have = options.ensure(settings, listener, chosen_policy, authfile)
+        found = have(reference, choice.runtime, timeout or PULL_LIMIT)
     _print(found, form)
     return Exit.DONE
 

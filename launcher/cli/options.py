@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from launcher.images import Pull
+    from launcher.monitor import Monitor
     from launcher.runtimes import Wish
+    from launcher.runtimes.base import Image, Runtime
     from launcher.settings import Settings
 
 OutputOption = Annotated[Output, typer.Option("--output", "-o", help="text, json or jsonl.")]
@@ -63,6 +65,29 @@ def wish(settings: Settings, runtime: str, socket: str, namespace: str) -> Wish:
     return Wish(
         runtime or asked.name or "auto", socket or asked.socket, namespace or asked.namespace
     )
+
+
+def ensure(
+    settings: Settings, monitor: Monitor, pull: Pull, authfile: str = ""
+) -> Callable[[str, Runtime, float], Image]:
+    """What has an image, by its reference, in a runtime within so many seconds."""
+    from launcher import door, images, registries
+    from launcher.references import Reference
+
+    known = registries.from_settings(settings, authfile)
+
+    def have(image: str, runtime: Runtime, limit: float) -> Image:
+        return images.ensure(
+            Reference.parse(image),
+            runtime=runtime,
+            policy=pull,
+            registries=known,
+            store=door.STATE,
+            monitor=monitor,
+            timeout=limit,
+        )
+
+    return have
 
 
 def checked_image(text: str) -> str:

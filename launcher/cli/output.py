@@ -43,9 +43,14 @@ def data(value: Any, form: Output) -> None:
     print(json.dumps(value, indent=indent))
 
 
+def line(text: str) -> None:
+    """One line that is to be seen at once, whoever reads us through a pipe."""
+    print(text, flush=True)
+
+
 def lines(text: Iterable[str]) -> None:
-    for line in text:
-        print(line)
+    for each in text:
+        line(each)
 
 
 def warning(text: str) -> None:
@@ -58,7 +63,7 @@ def error(problem: HatchwayError, form: Output) -> None:
         data(problem.as_json(), form)
         return
     print(f"hatchway: {problem.message} [{problem.code}]", file=sys.stderr)
-    for line in str(problem.details.get("log", "")).splitlines():
-        print(f"  | {line}", file=sys.stderr)
+    for said in str(problem.details.get("log", "")).splitlines():
+        print(f"  | {said}", file=sys.stderr)
     if problem.hint:
         print(f"  hint: {problem.hint}", file=sys.stderr)
