@@ -34,7 +34,10 @@ class Interrupted(BaseException):
 
 @contextlib.contextmanager
 def noted() -> Iterator[None]:
-    """Within, ctrl-C, a lost terminal and `kill` make the next `check` raise `Interrupted`."""
+    """Within, ctrl-C, a lost terminal and `kill` make the next `check` raise `Interrupted`.
+
+    After a success they change nothing any more: what was done is done, and is yet to be told.
+    """
     _noted.clear()
     before = [
         (number, signal.signal(number, _note))
@@ -43,9 +46,10 @@ def noted() -> Iterator[None]:
     ]
     try:
         yield
-    finally:
+    except BaseException:
         for number, handler in before:
             signal.signal(number, handler)
+        raise
 
 
 @contextlib.contextmanager
