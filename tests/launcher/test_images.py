@@ -335,7 +335,7 @@ def test_a_launcher_that_is_killed_in_a_pull_does_not_block_the_next(
         child.send_signal(number)
         start = time.monotonic()
         child.wait(10)
-        assert time.monotonic() - start < 2
+        assert time.monotonic() - start < 6
     bench.server.faults.clear()
     assert bench.ensure().config_digest == IMAGE.config_digest
     assert bench.left() == []

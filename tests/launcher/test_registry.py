@@ -616,7 +616,7 @@ def test_ctrl_c_leaves_at_once_and_the_next_pull_goes_on(
                 monitor=SilentMonitor(),
             )
         )
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < 6
     server.faults.clear()
     get(f"{server.host}/app:v1", spool)
     assert spooled(spool) == IMAGE.blobs
