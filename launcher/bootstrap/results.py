@@ -15,7 +15,7 @@ from launcher import files
 from launcher.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from launcher.bootstrap.batches import Batch
     from launcher.errors import HatchwayError
@@ -60,6 +60,20 @@ def failed(batch: Batch, instance_id: str, error: HatchwayError) -> Summary:
             StepResult(job.name, "", Status.NOT_RUN, message=error.message) for job in batch.jobs
         ),
         message=f"{error.message} [{error.code}]",
+    )
+
+
+def merged(summaries: Sequence[Summary]) -> Summary:
+    """One summary of several containers' runs, as bad as the worst of them."""
+    first = summaries[0]
+    severity = (Exit.DONE, Exit.DEGRADED, Exit.FAILED)
+    return dataclasses.replace(
+        first,
+        duration=sum(each.duration for each in summaries),
+        exit_status=max((each.exit_status for each in summaries), key=severity.index),
+        steps=tuple(step for each in summaries for step in each.steps),
+        findings=tuple(finding for each in summaries for finding in each.findings),
+        message="; ".join(each.message for each in summaries if each.message),
     )
 
 

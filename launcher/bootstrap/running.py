@@ -64,7 +64,14 @@ def run(
     lock = locks.hold(LOCK, timeout=request.timeout, monitor=monitor, what="running user data")
     with interrupt.noted(), lock:
         run_one = _Run(request, host, runtime, ensure, monitor, show, until)
-        return tuple(run_one(batch) for batch in request.batches)
+        summaries: list[Summary] = []
+        for batch in request.batches:
+            summaries.append(run_one(batch))
+            # Each container writes its own: what is kept must tell of all of them.
+            results.keep(results.merged(summaries))
+            if summaries[-1].exit_status is spec.Exit.FAILED:
+                break  # what an essential job was to prepare, the next may build upon
+        return tuple(summaries)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -82,9 +89,7 @@ class _Run:
             self.runtime.remove(profile.NAME, grace=1)  # what a power cut left
             return self._batch(batch)
         except HatchwayError as error:
-            summary = results.failed(batch, self.request.instance_id, error)
-            results.keep(summary)
-            return summary
+            return results.failed(batch, self.request.instance_id, error)
         finally:
             with interrupt.held(), contextlib.suppress(HatchwayError):
                 self.runtime.remove(profile.NAME, grace=5)
