@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""[bootstrap] and [bootstrap-containers.NAME]: what runs before kubelet."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final, Literal
+
+import msgspec
+
+from bootstrap_image import spec
+from launcher import VERSION
+from launcher.findings import Finding
+from launcher.settings.values import decode_user_data
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+DEFAULT_IMAGE: Final = f"localhost/hatchway-bootstrap:{VERSION}"
+_UNIT: Final = re.compile(r"[A-Za-z0-9:_.@-]{1,200}\.(?:service|target)")
+
+
+class Bootstrap(msgspec.Struct, rename="kebab", forbid_unknown_fields=True, frozen=True):
+    """[bootstrap-containers.NAME]: user data to run before kubelet. `user_data` is base64.
+
+    `file` names a file or a directory of the host instead; `timeout` is for one attempt of one
+    step, in seconds.
+    """
+
+    source: str = DEFAULT_IMAGE
+    mode: Literal["off", "once", "once-attempted", "always"] = "off"
+    essential: bool = False
+    user_data: str = ""
+    command: list[str] = []
+    # Ours:
+    file: str = ""
+    order: int = 0
+    timeout: float = 300.0
+    retries: int = 0
+
+
+class BootstrapSettings(msgspec.Struct, rename="kebab", forbid_unknown_fields=True, frozen=True):
+    """[bootstrap]: the machine's own user data, and what waits for all of it.
+
+    `source` is where the machine's user data comes from: auto, none, nocloud, aliyun, aws, gce or
+    openstack; `address` replaces the metadata service's. `timeout` in seconds bounds everything.
+    """
+
+    source: str = "auto"
+    address: str = ""
+    image: str = DEFAULT_IMAGE
+    essential: bool = False
+    gate: str = "kubelet.service"
+    timeout: float = 3600.0
+    memory: str = "2G"
+    cpus: float = 64.0
+    pids: int = 8192
+
+
+def findings(own: BootstrapSettings, containers: Mapping[str, Bootstrap]) -> Iterator[Finding]:
+    """What the types cannot say."""
+    if not _UNIT.fullmatch(own.gate):
+        yield Finding("bootstrap.gate", "expected the name of a unit")
+    if own.timeout <= 0:
+        yield Finding("bootstrap.timeout", "must be more than 0")
+    for name, job in containers.items():
+        yield from _of_job(name, job)
+
+
+def _of_job(name: str, job: Bootstrap) -> Iterator[Finding]:
+    place = f"bootstrap-containers.{name}"
+    if not re.fullmatch(spec.NAME_PATTERN, name):
+        yield Finding(place, f"expected a name: {spec.NAME_PATTERN}")
+    if job.file and job.user_data:
+        yield Finding(place, "file and user-data exclude each other")
+    if job.file and not job.file.startswith("/"):
+        yield Finding(f"{place}.file", "expected an absolute path")
+    if job.command:
+        message = "an own command is not supported: give what is to run as user-data or file"
+        yield Finding(f"{place}.command", message)
+    if job.mode != "off" and not (job.file or job.user_data):
+        yield Finding(place, "there is nothing to run: no user-data, no file")
+    if not 0 < job.timeout <= 86_400:
+        yield Finding(f"{place}.timeout", "expected 0 to 86400 seconds")
+    if not 0 <= job.retries <= 100:
+        yield Finding(f"{place}.retries", "expected 0 to 100")
+    try:
+        decode_user_data(job.user_data)
+    except ValueError as error:
+        yield Finding(f"{place}.user-data", str(error))
