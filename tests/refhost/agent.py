@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # Between answers of the agent to "is it done?": each question costs the emulated host some work.
 _FIRST_POLL, _LONGEST_POLL = 0.02, 0.25
 # For one request and its answer. An emulated host on a busy machine is slow to wake.
-_CALL_TIMEOUT = 30.0
+_CALL_TIMEOUT = 120.0
 
 
 class AgentError(Exception):

@@ -83,6 +83,7 @@ def _drive(name: str, file: str, kind: str, *, read_only: bool = False) -> list[
     if read_only:
         drive += ",readonly=on"
     else:
-        # What the host has synced must survive the end of QEMU, not that of the machine below it.
-        drive += ",cache=writeback,discard=unmap"
+        # What the host has synced must survive QEMU, which writes all it holds when it is told to
+        # quit; not the machine below it, and a disk that is slow to sync would hold up the host.
+        drive += ",cache=unsafe,discard=unmap"
     return ["-drive", drive, "-device", f"virtio-blk-pci,drive={name},serial={name}"]
