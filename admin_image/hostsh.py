@@ -83,11 +83,11 @@ def parse(arguments: list[str]) -> tuple[bool, list[str], bool]:
 
 def enter(command: list[str], *, read_only: bool = False, target: int = 1) -> int:
     """Become the command, or the shell, in the namespaces of `target`; returns only on failure."""
-    from admin_image import kernel
+    from hostview import kernel
 
     image = f"/proc/{_stayer(target)}/root"
     if read_only:
-        from admin_image import seal
+        from hostview import seal
     descriptor = os.pidfd_open(target)
     # All at once and atomically; the user namespace is left out, since joining one's own fails.
     kernel.setns(

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from admin_image import account, hostkey, kernel, log, places, ports, processes, seal, sshd
+from admin_image import account, hostkey, log, places, ports, processes, sshd
 from admin_image.errors import DoorError
 from admin_image.files import read_text, write_atomically
 from admin_image.hostsh import PID_FILE
@@ -25,6 +25,7 @@ from admin_image.spec import (
     DoorSpec,
     Phase,
 )
+from hostview import kernel, seal
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,7 +12,7 @@ import os
 import signal
 from typing import TYPE_CHECKING, NoReturn
 
-from bootstrap_image import kernel
+from hostview import kernel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from bootstrap_image import action, kernel
+from bootstrap_image import action
 from bootstrap_image.attempt import Outcome, attempt
 from bootstrap_image.environment import environment
 from bootstrap_image.fetch import Fetcher
@@ -21,6 +21,7 @@ from bootstrap_image.plan import Plan, plan
 from bootstrap_image.records import Records
 from bootstrap_image.signals import Signals
 from bootstrap_image.spec import (
+    HOST,
     JOBS_FILE,
     LOG_FILE,
     PROGRESS_FILE,
@@ -38,6 +39,8 @@ from bootstrap_image.spec import (
     Summary,
 )
 from bootstrap_image.step import Frequency
+from bootstrap_image.view import View
+from hostview import kernel
 
 if TYPE_CHECKING:
     from bootstrap_image.step import Step
@@ -55,6 +58,7 @@ class Places:
     state: str = STATE
     log: str = LOG_FILE
     scripts: str = action.SCRIPTS
+    host: str = HOST
 
 
 def main(places: Places | None = None) -> int:
@@ -79,6 +83,7 @@ class Runner:
         self._jobs = jobs
         self._places = places
         self._log = log
+        self._view = View(places.host, log)
         self._signals = Signals()
         self._records = Records(jobs.instance_id, places.state)
         self._fetch = Fetcher(self._signals, places.state)
@@ -142,6 +147,7 @@ class Runner:
             self._log.say(f"{job.name}: {step.name} was done before")
             path = self._records.path(step)
             return StepResult(job.name, step.name, Status.DONE_BEFORE, record=path)
+        self._view.keep_sealed()
         self._progress(job, step, total)
         record = self._attempts(job, step)
         return self._keep(step, record)

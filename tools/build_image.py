@@ -46,7 +46,10 @@ MEBIBYTE = 1 << 20
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Image:
-    """One of ours: `Containerfile.NAME` and the package `NAME_image` become `hatchway-NAME`."""
+    """One of ours: `Containerfile.NAME` and the package `NAME_image` become `hatchway-NAME`.
+
+    `hostview` is in each.
+    """
 
     name: str
 
@@ -75,6 +78,7 @@ class Image:
         return sorted(
             [
                 *package.rglob("*.py"),
+                *(ROOT / "hostview").glob("*.py"),
                 *(file for file in package.glob("static/*") if file.is_file()),
             ]
         )

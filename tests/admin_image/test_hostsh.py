@@ -56,7 +56,7 @@ def test_the_environment_is_the_hosts_and_the_terminals_kind() -> None:
 
 def test_it_loads_next_to_nothing_before_it_enters() -> None:
     code = (
-        "import sys; before = set(sys.modules); import admin_image.hostsh, admin_image.kernel;"
+        "import sys; before = set(sys.modules); import admin_image.hostsh, hostview.kernel;"
         "print(*set(sys.modules) - before)"
     )
     root = Path(hostsh.__file__).parents[1]

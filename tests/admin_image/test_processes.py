@@ -14,7 +14,8 @@ from admin_image import processes
 ROOT = Path(processes.__file__).parents[1]
 STUBBORN = """
 import subprocess, sys, time
-from admin_image import kernel, processes
+from admin_image import processes
+from hostview import kernel
 kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
 stubborn = "trap '' TERM HUP; sleep 987; :"
 subprocess.Popen(["/bin/sh", "-c", 'setsid sh -c "$0" & ' + stubborn, stubborn])

@@ -25,11 +25,13 @@ class Run:
 
     def __init__(self, place: Path) -> None:
         self.place = place
+        self.before: tuple[str, ...] = ()  # a program that becomes the runner
         self.places = {
             "run": f"{place}/run/hatchway/bootstrap",
             "state": f"{place}/lib/hatchway/bootstrap",
             "log": f"{place}/log/bootstrap.log",
             "scripts": f"{place}/scripts",
+            "host": "",
         }
         for name in ("run/hatchway/bootstrap/user-data", "lib", "log"):
             (place / name).mkdir(parents=True, mode=0o755)
@@ -44,7 +46,7 @@ class Run:
 
     def start(self) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            (sys.executable, "-c", _MAIN, json.dumps(self.places)),
+            (*self.before, sys.executable, "-c", _MAIN, json.dumps(self.places)),
             cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT,
         )  # fmt: skip
 

@@ -14,14 +14,13 @@ from typing import Any
 
 import pytest
 
-from admin_image import kernel, mountinfo, seal
-from admin_image.mountinfo import Mount
+from hostview import kernel, mountinfo, seal
+from hostview.mountinfo import Mount
 
 ROOT = Path(seal.__file__).parents[1]
 PRELUDE = """
 import json, os, subprocess, sys, time
-from admin_image import kernel, mountinfo, seal
-from admin_image.errors import DoorError
+from hostview import kernel, mountinfo, seal
 root, walk = sys.argv[1], sys.argv[2] == "walk"
 
 def tmpfs(path, flags=0, source="none", **more):
@@ -136,10 +135,10 @@ class TestTree:
             os.makedirs(root + "/plain")
             try:
                 seal.seal(root + "/plain", walk=walk); print(json.dumps("sealed"))
-            except DoorError as error:
-                print(json.dumps(error.code))
+            except seal.SealError as error:
+                print(json.dumps(str(error)))
         """)
-        assert found == "door.seal-failed"
+        assert "nothing is mounted at" in found
 
     def test_hundreds_of_mounts_are_sealed_in_a_moment(self, sealed: Run) -> None:
         found = sealed("""

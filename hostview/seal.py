@@ -15,8 +15,7 @@ import signal
 import time
 from pathlib import Path
 
-from admin_image import kernel, mountinfo
-from admin_image.errors import DoorError
+from hostview import kernel, mountinfo
 
 MOUNTINFO = "/proc/self/mountinfo"
 # One remount takes microseconds; a file server that has not answered by then is as good as dead.
@@ -39,6 +38,10 @@ _FLAGS = {
 _ATIME = frozenset({"noatime", "relatime"})
 
 
+class SealError(OSError):
+    """Something stays writable; a sentence says what."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Sealed:
     """How the tree was sealed, and what had to leave the view."""
@@ -48,7 +51,7 @@ class Sealed:
 
 
 def seal(root: str, *, walk: bool = False) -> Sealed:
-    """Make all below `root` read-only; `DoorError` when something stays writable.
+    """Make all below `root` read-only; `SealError` when something stays writable.
 
     Args:
         root: a mount point.
@@ -56,12 +59,12 @@ def seal(root: str, *, walk: bool = False) -> Sealed:
 
     """
     if not any(mount.point == root for mount in _reachable(root)):
-        raise DoorError("door.seal-failed", f"nothing is mounted at {root}")
+        raise SealError(f"nothing is mounted at {root}")
     by, detached = "mount_setattr", list[str]()
     if walk or not _seal_by_one_call(root):
         by, detached = "remount", _seal_one_by_one(root)
     if left := writable(root):
-        raise DoorError("door.seal-failed", f"still writable below {root}: {', '.join(left[:5])}")
+        raise SealError(f"still writable below {root}: {', '.join(left[:5])}")
     return Sealed(by, tuple(detached))
 
 
@@ -152,4 +155,4 @@ def _detach(point: str) -> None:
         message = (
             f"{point} can be neither made read-only nor taken out of the view: {error.strerror}"
         )
-        raise DoorError("door.seal-failed", message) from error
+        raise SealError(message) from error

@@ -6,8 +6,8 @@ import string
 from hypothesis import given
 from hypothesis import strategies as st
 
-from admin_image import mountinfo
-from admin_image.mountinfo import Mount
+from hostview import mountinfo
+from hostview.mountinfo import Mount
 
 LINE = (
     r"36 35 98:0 /mnt1 /host/with\040space\011and\134more rw,nosuid,noatime master:1 shared:2 "
