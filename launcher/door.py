@@ -26,11 +26,12 @@ LOG: Final = Path(spec.LOG_FILE)
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Key:
-    """An admitted key as people know it."""
+    """An admitted key as people know it; `source` is where it came from, `file:line`."""
 
     fingerprint: str
     type: str
     comment: str
+    source: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from launcher.errors import HostError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 def write(path: Path, data: bytes, *, mode: int = 0o600) -> None:
@@ -55,8 +55,48 @@ def own_directory(path: Path, *, mode: int = 0o755) -> Path:
         else:
             path.chmod(mode)
             return path
-    message = f"{path} {problem}"
-    raise HostError("host.unsafe-path", message, f"Look at it, then remove {path} and start again.")
+    raise _unsafe(path, problem)
+
+
+def read_own(path: Path, *, limit: int) -> bytes:
+    """At most `limit` bytes of a file that root wrote, in a directory that only root can change.
+
+    `HostError` when either is a link, belongs to someone else or is writable by others, or when
+    there is more; `FileNotFoundError` when there is none.
+    """
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+    directory = _open_own(path.parent, flags | os.O_DIRECTORY, stat.S_ISDIR)
+    try:
+        file = _open_own(path, flags | os.O_NONBLOCK, stat.S_ISREG, directory)
+    finally:
+        os.close(directory)
+    with os.fdopen(file, "rb") as stream:
+        data = stream.read(limit + 1)
+    if len(data) > limit:
+        raise _unsafe(path, f"is larger than {limit} bytes")
+    return data
+
+
+def _open_own(
+    path: Path, flags: int, kind: Callable[[int], bool], directory: int | None = None
+) -> int:
+    try:
+        name = path if directory is None else path.name
+        descriptor = os.open(name, flags, dir_fd=directory)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENOTDIR):
+            raise _unsafe(path, "is a link, or no directory") from None
+        raise
+    status = os.fstat(descriptor)
+    if kind(status.st_mode) and status.st_uid == os.geteuid() and not status.st_mode & 0o022:
+        return descriptor
+    os.close(descriptor)
+    raise _unsafe(path, "is no plain file, or belongs to others, or is writable by them")
+
+
+def _unsafe(path: Path, problem: str) -> HostError:
+    hint = f"Look at it, then remove {path} and start again."
+    return HostError("host.unsafe-path", f"{path} {problem}", hint)
 
 
 @contextlib.contextmanager

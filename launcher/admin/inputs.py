@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from admin_image import spec
+from launcher import door as doors
 from launcher import files
 from launcher.keys import access as access_
 from launcher.keys.access import Access
@@ -51,7 +53,7 @@ def read() -> Access | None:
         return None
     return Access(
         user=door.user,
-        keys=access_.parse_good(keys),
+        keys=_with_sources(access_.parse_good(keys)),
         cas=access_.parse_good(cas),
         principals=tuple(principals),
         data=UserData(
@@ -64,6 +66,13 @@ def read() -> Access | None:
         ),
         warnings=(),
     )
+
+
+def _with_sources(keys: Iterable[PublicKey]) -> tuple[PublicKey, ...]:
+    """Where each came from is in the record of the door, not in sshd's file."""
+    found = doors.read()
+    sources = {key.fingerprint: key.source for key in found.keys} if found else {}
+    return tuple(dataclasses.replace(key, source=sources.get(key.fingerprint, "")) for key in keys)
 
 
 def _write_lines(name: str, lines: Iterable[str]) -> None:

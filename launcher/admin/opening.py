@@ -221,4 +221,4 @@ def _host_key() -> str:
 
 
 def _key(key: PublicKey) -> Key:
-    return Key(key.fingerprint, key.kind, key.comment)
+    return Key(key.fingerprint, key.kind, key.comment, key.source)

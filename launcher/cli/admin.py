@@ -67,6 +67,7 @@ def start(
     form: OutputOption = Output.TEXT,
 ) -> int:
     """Open the door, and return when it is proven open."""
+    from bootstrap_image.spec import KEYS_FILE
     from launcher import settings as settings_
     from launcher.admin.request import Request
     from launcher.host import Host, require_root
@@ -82,6 +83,7 @@ def start(
             principals=tuple(principal or admin.principals),
             user_data_file=user_data,
             user_data=settings_.decode_user_data(admin.user_data),
+            kept_file=KEYS_FILE,
         ),
         options.standard_input,
     )

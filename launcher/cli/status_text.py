@@ -51,10 +51,15 @@ def door(found: Door) -> list[str]:
 
 
 def _keys(what: str, keys: tuple[Key, ...]) -> list[str]:
-    lines = [f"{what:<9} {key.fingerprint} {key.type} {key.comment}" for key in keys[:SHOWN_KEYS]]
+    lines = [f"{what:<9} {_key(key)}" for key in keys[:SHOWN_KEYS]]
     if len(keys) > SHOWN_KEYS:
         lines.append(f"{what:<9} and {len(keys) - SHOWN_KEYS} more")
     return lines
+
+
+def _key(key: Key) -> str:
+    words = (key.fingerprint, key.type, key.comment, key.source and f"from {key.source}")
+    return " ".join(filter(None, words))
 
 
 def _when(seconds: float) -> str:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from admin_image.spec import DEFAULT_USER, USER_PATTERN, DoorSpec
-from launcher.errors import SettingsError
+from launcher import files
+from launcher.errors import HostError, SettingsError
 from launcher.findings import Finding, raise_errors
 from launcher.keys import public_key, user_data
 from launcher.keys.public_key import BadKeyError, PrivateKeyError, PublicKey
@@ -24,7 +25,11 @@ Line = tuple[str, str]  # where it stands, and the line itself
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """Where the user says that access comes from. A file `-` is standard input, once."""
+    """Where the user says that access comes from. A file `-` is standard input, once.
+
+    `kept_file` holds the keys that this machine's user data names, if it names any: whatever is
+    wrong with it keeps nobody else out.
+    """
 
     user: str = ""
     key_files: tuple[str, ...] = ()
@@ -32,6 +37,7 @@ class Request:
     principals: tuple[str, ...] = ()
     user_data_file: str = ""
     user_data: bytes = b""
+    kept_file: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +82,10 @@ def collect(request: Request, stdin: Callable[[int], bytes]) -> Access:
     key_lines += _numbered(data.authorized_keys, "user data: ssh.authorized-keys")
     ca_lines = [line for name in request.ca_files for line in _lines(read(name), name)]
     ca_lines += _numbered(data.trusted_cas, "user data: ssh.trusted-user-ca-keys")
-    keys = _parse(key_lines, findings)
+    keys = _unique(
+        *_parse(key_lines, findings),
+        *_parse(_kept(request.kept_file, findings), findings, tolerant=True),
+    )
     cas = _parse(ca_lines, findings)
     user = _checked_user(request.user or data.user or DEFAULT_USER, findings)
     for principal in request.principals:
@@ -145,24 +154,51 @@ def _lines(data: bytes, name: str) -> list[Line]:
     return [(place, line) for place, line in lines if line and not line.startswith("#")]
 
 
+def _kept(name: str, findings: list[Finding]) -> list[Line]:
+    try:
+        return _lines(files.read_own(Path(name), limit=MAX_FILE), name) if name else []
+    except FileNotFoundError:
+        return []
+    except (HostError, OSError) as error:
+        why = error.message if isinstance(error, HostError) else str(error.strerror)
+        findings.append(Finding(name, why, "warning"))
+        return []
+
+
 def _numbered(items: Sequence[str], place: str) -> list[Line]:
     return [(f"{place}[{index}]", item) for index, item in enumerate(items) if item.strip()]
 
 
-def _parse(lines: Iterable[Line], findings: list[Finding]) -> tuple[PublicKey, ...]:
-    """The good keys, each once; a private key ends it, before any of its lines is looked at."""
-    found: dict[str, PublicKey] = {}
+def _parse(
+    lines: Iterable[Line], findings: list[Finding], *, tolerant: bool = False
+) -> tuple[PublicKey, ...]:
+    """The good keys, each once.
+
+    A private key ends it, before any of its lines is looked at; `tolerant` skips it as well.
+    """
+    found: list[PublicKey] = []
     for place, line in lines:
         try:
             key = public_key.parse(line)
         except PrivateKeyError:
+            if tolerant:
+                findings.append(Finding(place, "this is a private key", "warning"))
+                continue
             message = f"{place}: this is a private key"
             hint = "Give the public half, FILE.pub. Who saw this channel may have the private one."
             raise SettingsError("keys.private", message, hint) from None
         except BadKeyError as problem:
             findings.append(Finding(place, str(problem), "warning"))
         else:
-            found.setdefault(f"{key.options} {key.blob}", key)
+            found.append(dataclasses.replace(key, source=place))
+    return _unique(*found)
+
+
+def _unique(*keys: PublicKey) -> tuple[PublicKey, ...]:
+    """Each key once, as it came first."""
+    found: dict[str, PublicKey] = {}
+    for key in keys:
+        found.setdefault(f"{key.options} {key.blob}", key)
     return tuple(found.values())
 
 

@@ -37,12 +37,16 @@ class PrivateKeyError(BadKeyError):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class PublicKey:
-    """A public key: `blob` is its base64 text, `options` what stands before it, or empty."""
+    """A public key: `blob` is its base64 text, `options` what stands before it, or empty.
+
+    `source` says where it came from, `file:line`; it is no part of the key.
+    """
 
     kind: str
     blob: str
     comment: str = ""
     options: str = ""
+    source: str = dataclasses.field(default="", compare=False)
 
     @property
     def fingerprint(self) -> str:

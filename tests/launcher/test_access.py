@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJZCxlISn3F+WI/oYkaQ7JvbGFlDcBmrCWlGetJgB/QK me"
+OTHER = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAqy/qvf9K+7mbq45jtTfjZ7LwvGSmryJ1hk2ImaDRcT other"
 
 
 def nothing(_limit: int) -> bytes:
@@ -111,3 +112,55 @@ def test_ten_thousand_keys_are_read(tmp_path: Path) -> None:
     file = tmp_path / "many.pub"
     file.write_text("\n".join(lines))
     assert len(collect(Request(key_files=(str(file),)), nothing).keys) == 10_000
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Path:
+    """What the machine's user data said of keys, where only root could have put it."""
+    tmp_path.chmod(0o700)
+    file = tmp_path / "authorized_keys"
+    file.write_text(f"{OTHER}\n")
+    file.chmod(0o600)
+    return file
+
+
+def test_keys_of_the_machines_user_data_are_admitted_besides_those_that_are_given(
+    kept: Path,
+) -> None:
+    access = from_stdin(KEY, kept_file=str(kept))
+    assert [(key.comment, key.source) for key in access.keys] == [
+        ("me", "standard input:1"),
+        ("other", f"{kept}:1"),
+    ]
+
+
+def test_keys_of_the_machines_user_data_alone_open_a_door(kept: Path) -> None:
+    assert len(collect(Request(kept_file=str(kept)), nothing).keys) == 1
+    kept.unlink()
+    with pytest.raises(SettingsError) as caught:
+        collect(Request(kept_file=str(kept)), nothing)
+    assert caught.value.code == "keys.none"
+
+
+def test_whatever_the_machines_user_data_holds_keeps_nobody_else_out(kept: Path) -> None:
+    secret = "b3BlbnNzaC1rZXktdjEAAAAA"
+    kept.write_text(f"-----BEGIN OPENSSH PRIVATE KEY-----\n{secret}\n{OTHER}\n")
+    access = from_stdin(KEY, kept_file=str(kept))
+    assert [key.comment for key in access.keys] == ["me", "other"]
+    assert [finding.path for finding in access.warnings] == [f"{kept}:1", f"{kept}:2"]
+    assert secret not in str(access.warnings)
+
+
+@pytest.mark.parametrize("plant", ["link", "writable", "directory"])
+def test_keys_that_others_could_have_planted_are_left_out_and_named(plant: str, kept: Path) -> None:
+    if plant == "link":
+        kept.rename(kept.with_name("elsewhere"))
+        kept.symlink_to("elsewhere")
+    elif plant == "writable":
+        kept.chmod(0o666)
+    else:
+        kept.parent.chmod(0o777)
+    access = from_stdin(KEY, kept_file=str(kept))
+    assert [key.comment for key in access.keys] == ["me"]
+    (finding,) = access.warnings
+    assert str(kept.parent) in finding.path

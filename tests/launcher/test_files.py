@@ -64,3 +64,29 @@ def test_somebody_elses_directory_is_refused(tmp_path: Path) -> None:
     os.chown(tmp_path / "theirs", 1000, 1000)
     with pytest.raises(HostError, match="belongs to uid 1000"):
         files.own_directory(tmp_path / "theirs")
+
+
+def test_a_file_of_ours_is_read_within_its_limit(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"12345")
+    assert files.read_own(tmp_path / "file", limit=5) == b"12345"
+    with pytest.raises(HostError, match="larger than 4 bytes"):
+        files.read_own(tmp_path / "file", limit=4)
+    with pytest.raises(FileNotFoundError):
+        files.read_own(tmp_path / "none", limit=4)
+
+
+def test_a_file_behind_a_planted_link_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "file").write_bytes(b"secret")
+    (tmp_path / "file").symlink_to("real/file")
+    (tmp_path / "link").symlink_to("real")
+    for path in (tmp_path / "file", tmp_path / "link" / "file"):
+        with pytest.raises(HostError, match="is a link") as caught:
+            files.read_own(path, limit=100)
+        assert caught.value.code == "host.unsafe-path"
+
+
+def test_a_pipe_in_the_place_of_a_file_holds_nobody_up(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "file")
+    with pytest.raises(HostError, match="belongs to others"):
+        files.read_own(tmp_path / "file", limit=100)
