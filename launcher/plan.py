@@ -6,6 +6,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import shlex
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -16,13 +17,17 @@ Propagation = Literal["rprivate", "rslave", "rshared"]
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Mount:
-    """A recursive bind mount of the host; `reason` says what it is for."""
+    """A bind mount of the host; `reason` says what it is for.
+
+    `recursive` takes what is mounted below along; `read_only` then holds for the top alone.
+    """
 
     source: str
     target: str
     reason: str
     read_only: bool = False
     propagation: Propagation = "rprivate"
+    recursive: bool = True
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +58,12 @@ class Plan:
     """A container to be.
 
     `host_namespaces` are those that it shares with the host (`pid network ipc uts cgroup`);
-    every other one is its own. `tmpfs` are places for empty file systems of its own. It gets all
-    devices, no seccomp filter and no masked paths.
+    `joins` are those of another process, by path (`network` -> `/proc/PID/ns/net`); every other
+    one is its own. `tmpfs` are places for empty file systems of its own.
+
+    Unless `confined` it gets all devices, no seccomp filter and no masked paths; confined, what
+    its engine gives to any container. `command` stands for the image's entrypoint and arguments
+    together, and none, `user` or `workdir` means the image's own. `terminal` gives it one.
     """
 
     name: str
@@ -67,6 +76,13 @@ class Plan:
     environment: dict[str, str]
     labels: dict[str, str]
     notes: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    user: str = ""
+    workdir: str = ""
+    hostname: str = ""
+    terminal: bool = False
+    confined: bool = False
+    joins: dict[str, str] = dataclasses.field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -82,12 +98,17 @@ class Plan:
         lines = [
             f"container  {self.name}",
             f"image      {self.image.name} {self.image.config_digest}",
-            f"shares     {', '.join(self.host_namespaces)} with the host",
+            f"shares     {', '.join(self.host_namespaces) or 'nothing'} with the host",
             (
                 f"limits     memory {limits.memory // 2**20} MiB, cpus {limits.cpus:g}, "
                 f"pids {limits.pids}, oom score {limits.oom_score_adj:+d}"
             ),
         ]
+        if self.command:
+            lines.append(f"runs       {shlex.join(self.command)}")
+        lines += [f"joins      {kind} {path}" for kind, path in self.joins.items()]
+        if self.confined:
+            lines.append("confined   seccomp, masked paths, ordinary devices")
         for mount in self.mounts:
             mode = "ro" if mount.read_only else "rw"
             lines.append(f"mount      {mount.source} -> {mount.target} {mode}: {mount.reason}")

@@ -71,6 +71,20 @@ class Runtime(Protocol):
     def start(self, plan: Plan) -> Container:
         """Create and start the container, detached."""
 
+    def foreground(
+        self, plan: Plan, *, interactive: bool, environment_file: str
+    ) -> tuple[str, ...]:
+        """Prepare the container, and give the client's argv that runs it in the foreground.
+
+        Whoever runs it hands over its own streams and terminal; `interactive` says whether stdin
+        is among them. `environment_file` is a path at which the client will find what
+        `environment_file_for(plan)` gives. The container is removed when it ends, but for what
+        `remove` is to be called for; it is the client's status that counts.
+        """
+
+    def environment_file_for(self, plan: Plan) -> bytes:
+        """What the client is to find at `environment_file`; empty when it needs none."""
+
     def find(self, name: str) -> Container | None:
         """The container of that name, in whatever state."""
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from launcher import files, mounts, process
 from launcher.errors import ContainerError, HostError, ImageError, RuntimeUnavailableError
-from launcher.runtimes import oci
+from launcher.runtimes import accounts, oci
 from launcher.runtimes.base import Container, Image, State
 
 if TYPE_CHECKING:
@@ -78,21 +78,42 @@ class Containerd:
             self._ctr("images", "rm", name)
 
     def start(self, plan: Plan) -> Container:
-        config = self._content(plan.image.config_digest)
-        rootfs = self._make_root(plan.name, config["rootfs"]["diff_ids"])
-        settings = RUN / f"{plan.name}.json"
-        specification = oci.configuration(plan, config.get("config", {}), str(rootfs))
-        self._add_name_service(specification)
-        files.write(settings, json.dumps(specification).encode())
-        labels = [f"--label={name}={value}" for name, value in plan.labels.items()]
+        settings = self._prepare(plan)
         self._ctr(
-            "run", "--detach", "--null-io", *labels, "--config", str(settings), plan.name,
+            "run", "--detach", "--null-io", *_labels(plan), "--config", settings, plan.name,
             limit=START_LIMIT,
         )  # fmt: skip
         found = self.find(plan.name)
         if found is None or found.state != State.RUNNING:
             raise ContainerError("container.died", "the container ended at once")
         return found
+
+    def foreground(
+        self, plan: Plan, *, interactive: bool, environment_file: str
+    ) -> tuple[str, ...]:
+        # The environment is in the configuration, and ctr hands on whatever stdin it has.
+        del environment_file, interactive
+        settings = self._prepare(plan)
+        options = ("--tty",) if plan.terminal else ()
+        return self._argv("run", "--rm", *options, *_labels(plan), "--config", settings, plan.name)
+
+    def environment_file_for(self, plan: Plan) -> bytes:
+        del plan
+        return b""
+
+    def _prepare(self, plan: Plan) -> str:
+        """The container's root and its configuration; the path of the latter."""
+        config = self._content(plan.image.config_digest)
+        rootfs = self._make_root(plan.name, config["rootfs"]["diff_ids"])
+        settings = RUN / f"{plan.name}.json"
+        image = config.get("config", {})
+        account = oci.ROOT
+        if user := plan.user or image.get("User"):
+            account = accounts.resolve(user, rootfs)
+        specification = oci.configuration(plan, image, str(rootfs), account)
+        self._add_name_service(specification)
+        files.write(settings, json.dumps(specification).encode())
+        return str(settings)
 
     def _add_name_service(self, specification: dict[str, Any]) -> None:
         """The host's resolver in a container on the host's network, as other engines give it."""
@@ -182,6 +203,9 @@ class Containerd:
             self._read[digest] = json.loads(self._ctr("content", "get", digest).stdout)
         return self._read[digest]
 
+    def _argv(self, *argv: str) -> tuple[str, ...]:
+        return (self.program, "--address", self.socket, "--namespace", self.namespace, *argv)
+
     def _ctr(
         self,
         *argv: str,
@@ -190,9 +214,8 @@ class Containerd:
         kind: type[ContainerError | ImageError] = ContainerError,
         check: bool = True,
     ) -> process.Completed:
-        whole = (self.program, "--address", self.socket, "--namespace", self.namespace, *argv)
         try:
-            done = process.run(whole, timeout=limit, stdin=stdin, check=False)
+            done = process.run(self._argv(*argv), timeout=limit, stdin=stdin, check=False)
         except HostError as error:
             if error.code != "host.timeout":
                 raise
@@ -215,6 +238,10 @@ class Containerd:
             return HostError("host.disk-full", f"no space left: {said}", hint)
         code = "image.archive" if kind is ImageError else "runtime.failed"
         return kind(code, f"containerd could not {' '.join(verb)}: {said}")
+
+
+def _labels(plan: Plan) -> list[str]:
+    return [f"--label={name}={value}" for name, value in plan.labels.items()]
 
 
 def _root(name: str) -> Path:

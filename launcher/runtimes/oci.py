@@ -8,44 +8,101 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from launcher.runtimes import confinement
+from launcher.runtimes.accounts import Account
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from launcher.plan import Limits, Mount, Plan
 
 CPU_PERIOD: Final = 100_000  # microseconds, the kernel's default
+DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+ROOT: Final = Account(0, 0)
 _NAMESPACES: Final = ("pid", "network", "ipc", "uts", "cgroup", "mount")
 
 
-def configuration(plan: Plan, image: Mapping[str, Any], rootfs: str) -> dict[str, Any]:
-    """The `config.json` for `plan`; `image` is the image's own configuration (`config` of it)."""
-    capabilities = [f"CAP_{capability.name}" for capability in plan.capabilities]
+def configuration(
+    plan: Plan, image: Mapping[str, Any], rootfs: str, account: Account = ROOT
+) -> dict[str, Any]:
+    """The `config.json` for `plan`.
+
+    `image` is the image's own configuration (`config` of it); `account` is whom the plan's user,
+    or else the image's, stands for.
+    """
+    names = [capability.name for capability in plan.capabilities]
     return {
         "ociVersion": "1.0.2",
-        "process": {
-            "user": {"uid": 0, "gid": 0},
-            "args": [*(image.get("Entrypoint") or ()), *(image.get("Cmd") or ())],
-            "env": [*(image.get("Env") or ()), *_pairs(plan.environment)],
-            "cwd": image.get("WorkingDir") or "/",
-            "capabilities": dict.fromkeys(("bounding", "effective", "permitted"), capabilities),
-            "rlimits": _rlimits(plan.limits),
-            "oomScoreAdj": plan.limits.oom_score_adj,
-        },
+        "process": _process(plan, image, account, names),
         "root": {"path": rootfs},
-        "mounts": [
-            {"destination": "/proc", "type": "proc", "source": "proc"},
-            *(_bind(mount) for mount in plan.mounts),
-            *({"destination": place, "type": "tmpfs", "source": "tmpfs"} for place in plan.tmpfs),
-        ],
+        **({"hostname": plan.hostname} if plan.hostname else {}),
+        "mounts": _mounts(plan),
         "annotations": plan.labels,
         "linux": {
-            "namespaces": [
-                {"type": kind} for kind in _NAMESPACES if kind not in plan.host_namespaces
-            ],
+            "namespaces": _namespaces(plan),
             "cgroupsPath": f"/hatchway/{plan.name}",
-            "resources": _resources(plan.limits),
+            "resources": _resources(plan),
             "rootfsPropagation": _propagation(plan),
+            **(_confinement(names) if plan.confined else {}),
         },
+    }
+
+
+def _process(
+    plan: Plan, image: Mapping[str, Any], account: Account, names: list[str]
+) -> dict[str, Any]:
+    capabilities = [f"CAP_{name}" for name in names]
+    kinds = ["bounding", "effective", "permitted"]
+    if account.uid:  # else exec(2) would leave another user without any of them
+        kinds += ["inheritable", "ambient"]
+    own = [*(image.get("Entrypoint") or ()), *(image.get("Cmd") or ())]
+    return {
+        "terminal": plan.terminal,
+        "user": {
+            "uid": account.uid, "gid": account.gid, "additionalGids": list(account.groups),
+        },
+        "args": list(plan.command) or own,
+        "env": _environment(plan, image),
+        "cwd": plan.workdir or image.get("WorkingDir") or "/",
+        "capabilities": dict.fromkeys(kinds, capabilities),
+        "rlimits": _rlimits(plan.limits),
+        "oomScoreAdj": plan.limits.oom_score_adj,
+    }  # fmt: skip
+
+
+def _environment(plan: Plan, image: Mapping[str, Any]) -> list[str]:
+    """What is set later wins; there is always a PATH, and runc sees to HOME."""
+    own = dict(pair.partition("=")[::2] for pair in image.get("Env") or ())
+    return _pairs({"PATH": DEFAULT_PATH, **own, **plan.environment})
+
+
+def _mounts(plan: Plan) -> list[dict[str, Any]]:
+    taken = {mount.target for mount in plan.mounts}
+    usual = confinement.mounts() if plan.confined else []
+    return [
+        {"destination": "/proc", "type": "proc", "source": "proc"},
+        *(mount for mount in usual if not _below(mount["destination"], taken)),
+        *(_bind(mount) for mount in plan.mounts),
+        *({"destination": place, "type": "tmpfs", "source": "tmpfs"} for place in plan.tmpfs),
+    ]
+
+
+def _below(place: str, taken: set[str]) -> bool:
+    return any(place == other or place.startswith(f"{other}/") for other in taken)
+
+
+def _namespaces(plan: Plan) -> list[dict[str, str]]:
+    own = [kind for kind in _NAMESPACES if kind not in plan.host_namespaces]
+    kinds = dict.fromkeys([*own, *plan.joins])
+    joined = plan.joins.get
+    return [{"type": kind, **({"path": p} if (p := joined(kind)) else {})} for kind in kinds]
+
+
+def _confinement(names: list[str]) -> dict[str, Any]:
+    return {
+        "seccomp": confinement.seccomp(names),
+        "maskedPaths": list(confinement.MASKED),
+        "readonlyPaths": list(confinement.READ_ONLY),
     }
 
 
@@ -60,7 +117,8 @@ def _pairs(environment: Mapping[str, str]) -> list[str]:
 
 
 def _bind(mount: Mount) -> dict[str, Any]:
-    options = ["rbind", mount.propagation, "ro" if mount.read_only else "rw"]
+    kind = "rbind" if mount.recursive else "bind"
+    options = [kind, mount.propagation, "ro" if mount.read_only else "rw"]
     return {
         "destination": mount.target, "type": "bind", "source": mount.source, "options": options,
     }  # fmt: skip
@@ -75,9 +133,10 @@ def _rlimits(limits: Limits) -> list[dict[str, Any]]:
     ]
 
 
-def _resources(limits: Limits) -> dict[str, Any]:
+def _resources(plan: Plan) -> dict[str, Any]:
+    limits = plan.limits
     return {
-        "devices": [{"allow": True, "access": "rwm"}],
+        "devices": confinement.devices() if plan.confined else [{"allow": True, "access": "rwm"}],
         "memory": {"limit": limits.memory},
         "pids": {"limit": limits.pids},
         "cpu": {"quota": int(limits.cpus * CPU_PERIOD), "period": CPU_PERIOD},

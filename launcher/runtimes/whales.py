@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from launcher import process
 from launcher.errors import ContainerError, HostError, ImageError, RuntimeUnavailableError
+from launcher.runtimes import client
 from launcher.runtimes.base import Container, Image, State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from launcher.plan import Mount, Plan
+    from launcher.plan import Plan
 
 ASK_LIMIT: Final = 30.0  # seconds for a question to the engine
 START_LIMIT: Final = 60.0
@@ -89,18 +90,36 @@ class Whales:
             self._client.image.remove(name)
 
     def start(self, plan: Plan) -> Container:
-        from python_on_whales.exceptions import NoSuchContainer
+        # `--rm`: gone by itself when the door closes itself.
+        argv = ("run", "--detach", "--rm", *self._run_arguments(plan, "/dev/stdin"))
+        try:
+            done = process.run(
+                (self.program, *self.options, *argv), timeout=START_LIMIT, check=False,
+                stdin=client.environment_text(plan.environment),
+            )  # fmt: skip
+        except HostError as error:
+            raise self._late(error) from None
+        if done.status:
+            said = done.stderr.decode("utf-8", "replace").strip()
+            raise self._explain("start the container", said, ContainerError, "runtime.failed")
+        started = self.find(plan.name)
+        if started is None:  # it removed itself
+            message = f"{self.name} started the container, but it ended at once"
+            raise ContainerError("container.died", message)
+        return started
 
-        with self._asking("start the container", START_LIMIT, ContainerError):
-            try:
-                started = self._client.container.run(
-                    plan.image.config_digest, **_run_arguments(plan, engine=self.name)
-                )
-                # The library looked already: what it saw is what `find` would ask for again.
-                return _container(plan.name, started)
-            except NoSuchContainer:  # it ended at once, and removed itself
-                message = f"{self.name} started the container, but it ended at once"
-                raise ContainerError("container.died", message) from None
+    def foreground(
+        self, plan: Plan, *, interactive: bool, environment_file: str
+    ) -> tuple[str, ...]:
+        stdin = ("--interactive",) if interactive else ()
+        argv = ("run", "--rm", *stdin, *self._run_arguments(plan, environment_file))
+        return (self.program, *self.options, *argv)
+
+    def environment_file_for(self, plan: Plan) -> bytes:
+        return client.environment_text(plan.environment)
+
+    def _run_arguments(self, plan: Plan, environment_file: str) -> tuple[str, ...]:
+        return client.run_arguments(plan, engine=self.name, environment_file=environment_file)
 
     def find(self, name: str) -> Container | None:
         from python_on_whales.exceptions import NoSuchContainer
@@ -161,15 +180,19 @@ class Whales:
             ):
                 yield
         except HostError as error:
-            if error.code != "host.timeout":
-                raise
-            hint = f"Look whether {self.name} works at all: {self.name} ps"
-            raise RuntimeUnavailableError("runtime.timeout", error.message, hint) from None
+            raise self._late(error) from None
         except DockerException as error:
             raise self._explain(what, (error.stderr or "").strip(), kind, code) from None
         except ValueError as error:  # no JSON, or none that the library knows
             message = f"{self.name}, asked to {what}, gave an answer that makes no sense"
             raise kind(code, message, f"Is it really {self.name}?", said=str(error)[:200]) from None
+
+    def _late(self, error: HostError) -> Exception:
+        """An engine that hangs is its own kind of trouble."""
+        if error.code != "host.timeout":
+            return error
+        hint = f"Look whether {self.name} works at all: {self.name} ps"
+        return RuntimeUnavailableError("runtime.timeout", error.message, hint)
 
     def _explain(
         self, what: str, said: str, kind: type[ContainerError | ImageError], code: str
@@ -191,45 +214,6 @@ def _container(name: str, found: Any) -> Container:
     kind = _STATES.get(str(state.status or "").lower(), State.STOPPED)
     pid = state.pid or 0 if kind != State.STOPPED else 0
     return Container(name, facts.id, kind, pid, state.exit_code or 0)
-
-
-def _run_arguments(plan: Plan, *, engine: str) -> dict[str, Any]:
-    limits = plan.limits
-    unmask = "unmask=ALL" if engine == "podman" else "systempaths=unconfined"
-    shared = dict.fromkeys(plan.host_namespaces, "host")
-    ulimits = {"nofile": limits.nofile, "nproc": limits.nproc}
-    return {
-        "detach": True,
-        "remove": True,  # gone by itself when the door closes itself
-        "pull": "never",
-        "name": plan.name,
-        "pid": shared.get("pid"),
-        "ipc": shared.get("ipc"),
-        "uts": shared.get("uts"),
-        "cgroupns": shared.get("cgroup"),
-        "networks": [shared["network"]] if "network" in shared else [],
-        "cap_drop": ["ALL"],
-        "cap_add": [capability.name for capability in plan.capabilities],
-        "security_options": ["seccomp=unconfined", "apparmor=unconfined", "label=disable", unmask],
-        "device_cgroup_rules": ["a *:* rwm"],
-        "volumes": [_volume(mount) for mount in plan.mounts],
-        "tmpfs": [f"{place}:exec" for place in plan.tmpfs],
-        "envs": plan.environment,
-        "labels": plan.labels,
-        "memory": limits.memory,
-        "cpus": limits.cpus,
-        "pids_limit": limits.pids,
-        "oom_score_adj": limits.oom_score_adj,
-        "ulimit": [f"{name}={hard}:{hard}" for name, hard in ulimits.items() if hard is not None],
-    }
-
-
-def _volume(mount: Mount) -> tuple[str, str, str]:
-    """Recursive and private is what all three do of themselves; docker refuses to be told so."""
-    mode = "ro" if mount.read_only else "rw"
-    if mount.propagation != "rprivate":
-        mode = f"{mode},{mount.propagation}"
-    return mount.source, mount.target, mode
 
 
 def _complaint(said: str) -> str:

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A plan as the arguments of `run`, for clients with docker's command line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from launcher.errors import ContainerError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from launcher.plan import Mount, Plan
+
+_FLAGS: Final = {
+    "pid": "--pid", "network": "--network", "ipc": "--ipc", "uts": "--uts", "cgroup": "--cgroupns",
+    "user": "--userns",
+}  # fmt: skip
+
+
+def run_arguments(plan: Plan, *, engine: str, environment_file: str) -> tuple[str, ...]:
+    """What stands after `run`: options, the image, and the plan's command.
+
+    The environment is to be in `environment_file` (see `environment_text`): an argument is seen
+    by everyone on the host.
+    """
+    program, *arguments = plan.command or ("",)
+    entrypoint = (f"--entrypoint={program}",) if program else ()
+    return (
+        f"--name={plan.name}", "--pull=never", *_namespaces(plan, engine), *_rights(plan, engine),
+        *(option for mount in plan.mounts for option in _mount(mount)),
+        *(f"--tmpfs={place}:exec" for place in plan.tmpfs),
+        *_limits(plan), f"--env-file={environment_file}",
+        *(f"--label={name}={value}" for name, value in plan.labels.items()),
+        *_process(plan), *entrypoint, plan.image.config_digest, *arguments,
+    )  # fmt: skip
+
+
+def environment_text(environment: Mapping[str, str]) -> bytes:
+    """The file for `--env-file`, which knows no quotes, so that no value may hold a line break."""
+    for name, value in environment.items():
+        if "\n" in value:
+            message = f"the value of {name} holds a line break"
+            hint = "Only containerd takes such a value; put it into a file and mount that."
+            raise UsageError("usage.invalid", message, hint)
+    lines = "".join(f"{name}={value}\n" for name, value in environment.items())
+    return lines.encode(errors="surrogateescape")
+
+
+def _namespaces(plan: Plan, engine: str) -> Iterator[str]:
+    for kind in plan.host_namespaces:
+        yield f"{_FLAGS[kind]}=host"
+    for kind, place in plan.joins.items():
+        if engine == "podman":
+            yield f"{_FLAGS[kind]}={place if place.startswith('container:') else f'ns:{place}'}"
+        elif place.startswith("container:"):
+            yield f"{_FLAGS[kind]}={place}"
+        else:
+            message = f"{engine} joins no {kind} namespace by its path"
+            hint = "Use podman or containerd for it (--runtime)."
+            raise ContainerError("runtime.failed", message, hint)
+
+
+def _rights(plan: Plan, engine: str) -> Iterator[str]:
+    yield "--cap-drop=ALL"
+    yield from (f"--cap-add={capability.name}" for capability in plan.capabilities)
+    # Both keep a container from the host's files and processes, which all ours are there for.
+    yield "--security-opt=apparmor=unconfined"
+    yield "--security-opt=label=disable"
+    if not plan.confined:
+        yield "--security-opt=seccomp=unconfined"
+        unmask = "unmask=ALL" if engine == "podman" else "systempaths=unconfined"
+        yield f"--security-opt={unmask}"
+        yield "--device-cgroup-rule=a *:* rwm"
+
+
+def _mount(mount: Mount) -> tuple[str, str]:
+    """Recursive and private is what all three do of themselves; docker refuses to be told so."""
+    if not mount.recursive:
+        mode = ",readonly" if mount.read_only else ""
+        place = f"type=bind,source={mount.source},target={mount.target}"
+        return "--mount", f"{place}{mode},bind-nonrecursive,bind-propagation={mount.propagation}"
+    mode = "ro" if mount.read_only else "rw"
+    if mount.propagation != "rprivate":
+        mode = f"{mode},{mount.propagation}"
+    return "--volume", f"{mount.source}:{mount.target}:{mode}"
+
+
+def _limits(plan: Plan) -> Iterator[str]:
+    limits = plan.limits
+    yield f"--memory={limits.memory}"
+    yield f"--cpus={limits.cpus}"
+    yield f"--pids-limit={limits.pids}"
+    yield f"--oom-score-adj={limits.oom_score_adj}"
+    for name, hard in (("nofile", limits.nofile), ("nproc", limits.nproc)):
+        if hard is not None:
+            yield f"--ulimit={name}={hard}:{hard}"
+
+
+def _process(plan: Plan) -> Iterator[str]:
+    if plan.user:
+        yield f"--user={plan.user}"
+    if plan.workdir:
+        yield f"--workdir={plan.workdir}"
+    if plan.hostname:
+        yield f"--hostname={plan.hostname}"
+    if plan.terminal:
+        yield "--tty"
