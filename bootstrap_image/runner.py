@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from bootstrap_image import action
+from bootstrap_image import action, obstacle
 from bootstrap_image.attempt import Outcome, attempt
 from bootstrap_image.environment import environment
 from bootstrap_image.fetch import Fetcher
@@ -182,6 +182,8 @@ class Runner:
         if outcome.errno:
             message = action.explain(step, outcome.errno, self._places.scripts)
             return dataclasses.replace(outcome, message=message)
+        if outcome.status is Status.FAILED and (why := obstacle.hint(capture.last_lines)):
+            return dataclasses.replace(outcome, message=f"{outcome.message}; {why}")
         return outcome
 
     def _keep(self, step: Step, record: Record) -> StepResult:

@@ -41,6 +41,9 @@ SUMMARY_FILE: Final = f"{STATE}/summary.json"
 # What user data says who may use the admin door: a source of keys for the launcher.
 KEYS_FILE: Final = f"{STATE}/authorized_keys"
 
+# What a script is told to ask for when it lacks a right.
+CAPABILITIES_SETTING: Final = "[bootstrap] capabilities"
+
 NAME_PATTERN: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 # The scope of what runs once whatever the instance is: no instance's scope begins with `_`.
 ANY_INSTANCE: Final = "_any"

@@ -15,6 +15,8 @@ from launcher.plan import Mount, Plan
 from launcher.profiles import rights
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from launcher.host import Host
     from launcher.runtimes.base import Image
 
@@ -54,8 +56,13 @@ WANTS: Final = {
 _SHARED: Final = ("/var", "/opt", "/usr/local", "/root", "/home", "/mnt")
 
 
-def plan(image: Image, host: Host, *, memory: int, cpus: float, pids: int) -> Plan:
-    """The bootstrap container, which runs all jobs of one image and ends."""
+def plan(
+    image: Image, host: Host, *, memory: int, cpus: float, pids: int, more: Iterable[str] = ()
+) -> Plan:
+    """The bootstrap container, which runs all jobs of one image and ends.
+
+    `more` are capabilities that the settings add, for scripts that need them.
+    """
     notes: list[str] = []
     return Plan(
         name=NAME,
@@ -63,12 +70,17 @@ def plan(image: Image, host: Host, *, memory: int, cpus: float, pids: int) -> Pl
         host_namespaces=("pid", "network", "ipc", "uts", "cgroup"),
         mounts=_mounts(host, notes),
         tmpfs=(spec.TMP,),
-        capabilities=rights.capabilities(host, NEEDS, WANTS, notes),
+        capabilities=rights.capabilities(host, NEEDS, _wanted(more), notes),
         limits=rights.limits(host, notes, memory=memory, cpus=cpus, pids=pids, oom_score_adj=0),
         environment={"HOST": spec.HOST, "container": "hatchway"},
         labels=rights.labels("bootstrap"),
         notes=tuple(notes),
     )
+
+
+def _wanted(more: Iterable[str]) -> dict[str, str]:
+    asked = dict.fromkeys(set(more) - NEEDS.keys(), f"{spec.CAPABILITIES_SETTING} names it")
+    return {**asked, **WANTS}
 
 
 def _mounts(host: Host, notes: list[str]) -> tuple[Mount, ...]:

@@ -11,6 +11,7 @@ import msgspec
 from bootstrap_image import spec
 from launcher import VERSION
 from launcher.findings import Finding
+from launcher.host import CAPABILITIES
 from launcher.settings.values import decode_user_data
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class BootstrapSettings(msgspec.Struct, rename="kebab", forbid_unknown_fields=Tr
 
     `source` is where the machine's user data comes from: auto, none, nocloud, aliyun, aws, gce or
     openstack; `address` replaces the metadata service's. `timeout` in seconds bounds everything.
+    `capabilities` come on top of those of the profile, by the kernel's names without CAP_.
     """
 
     source: str = "auto"
@@ -55,6 +57,7 @@ class BootstrapSettings(msgspec.Struct, rename="kebab", forbid_unknown_fields=Tr
     memory: str = "2G"
     cpus: float = 64.0
     pids: int = 8192
+    capabilities: list[str] = []
 
 
 def findings(own: BootstrapSettings, containers: Mapping[str, Bootstrap]) -> Iterator[Finding]:
@@ -63,6 +66,9 @@ def findings(own: BootstrapSettings, containers: Mapping[str, Bootstrap]) -> Ite
         yield Finding("bootstrap.gate", "expected the name of a unit")
     if own.timeout <= 0:
         yield Finding("bootstrap.timeout", "must be more than 0")
+    if unknown := sorted(set(own.capabilities) - set(CAPABILITIES)):
+        message = f"the kernel knows no {', '.join(unknown)}; names are such as SYS_RAWIO"
+        yield Finding("bootstrap.capabilities", message)
     for name, job in containers.items():
         yield from _of_job(name, job)
 
