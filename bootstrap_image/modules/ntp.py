@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,18 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"[A-Za-z0-9:._-]{1,253}")
 _CLIENTS = ("auto", "chrony", "systemd-timesyncd")
-_CHRONY = ("/etc/chrony/chrony.conf", "/etc/chrony.conf")
-_TIMESYNCD = "/etc/systemd/timesyncd.conf.d/90-hatchway.conf"
+# Debian's and others' names of the same.
+_KNOWN = (
+    ("chrony", "chrony.service", "/etc/chrony/chrony.conf"),
+    ("chrony", "chronyd.service", "/etc/chrony.conf"),
+    (
+        "systemd-timesyncd",
+        "systemd-timesyncd.service",
+        "/etc/systemd/timesyncd.conf.d/90-hatchway.conf",
+    ),
+)
+# For a chrony that had no configuration in /etc.
+_EMPTY = "driftfile /var/lib/chrony/drift\nmakestep 1.0 3\nrtcsync\n"
 _BEGIN, _END = "# hatchway: begin", "# hatchway: end"
 _OFF = "#hatchway# "
 
@@ -43,19 +54,39 @@ def _read(config: Table) -> Params | None:
 
 
 def _act(params: Params, host: Host) -> None:
-    chrony = next((path for path in _CHRONY if host.exists(path)), "")
-    wants = params["client"]
-    if wants != "systemd-timesyncd" and chrony:
-        text = chrony_text(host.read(chrony), params["servers"], params["pools"])
-        host.write(chrony, text.encode())
-        _restart(host, "chrony.service" if _has(host, "chrony.service") else "chronyd.service")
-    elif wants != "chrony" and _has(host, "systemd-timesyncd.service"):
-        names = " ".join([*params["servers"], *params["pools"]])
-        host.write(_TIMESYNCD, f"[Time]\nNTP={names}\n".encode())
-        _restart(host, "systemd-timesyncd.service")
+    client = _client(params["client"], host)
+    if client.name == "chrony":
+        text = chrony_text(host.read(client.file) or _EMPTY, params["servers"], params["pools"])
     else:
-        found = "chrony and no systemd-timesyncd" if wants == "auto" else wants
-        raise ModuleError(f"the host has no {found}")
+        # The empty one first: what the host lists elsewhere would be added to ours.
+        text = f"[Time]\nNTP=\nNTP={' '.join([*params['servers'], *params['pools']])}\n"
+    host.write(client.file, text.encode())
+    _restart(client, host)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Client:
+    name: str
+    unit: str
+    file: str
+    active: bool
+
+
+def _client(wants: str, host: Host) -> _Client:
+    """The one that was asked for; else the one that runs; else chrony, for somebody chose it."""
+    there = [
+        _Client(name, unit, file, _active(unit, host))
+        for name, unit, file in _KNOWN
+        if _has(host, unit)
+    ]
+    wanted = [client for client in there if wants in ("auto", client.name)]
+    if wanted:
+        return max(wanted, key=lambda client: client.active)
+    if there:
+        raise ModuleError(f"the host has no {wants}, but {there[0].name}: ntp_client could be auto")
+    if wants == "auto":
+        raise ModuleError("the host has no chrony and no systemd-timesyncd to set the clock")
+    raise ModuleError(f"the host has no {wants}")
 
 
 def chrony_text(text: str, servers: list[str], pools: list[str]) -> str:
@@ -79,10 +110,20 @@ def _has(host: Host, unit: str) -> bool:
     )
 
 
-def _restart(host: Host, unit: str) -> None:
-    # A unit that has not started yet reads the file when it does: this must not wait for it.
-    host.run("systemctl", "--no-block", "try-restart", unit)
-    host.say(f"{unit} has the new sources")
+def _active(unit: str, host: Host) -> bool:
+    # 3 is its word for "no", 4 for "no such unit".
+    said = host.run("systemctl", "is-active", unit, ok=(0, 3, 4))
+    return said.strip() in ("active", "activating", "reloading")
+
+
+def _restart(client: _Client, host: Host) -> None:
+    if client.active:
+        host.run("systemctl", "restart", client.unit)
+    else:
+        host.run("systemctl", "enable", client.unit)
+        # What waits for us, or for what comes after us, must not be waited for.
+        host.run("systemctl", "--no-block", "start", client.unit)
+    host.say(f"{client.unit} has the new sources")
 
 
 MODULE = Module(

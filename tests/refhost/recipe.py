@@ -17,6 +17,7 @@ KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 PACKAGES = (
     "systemd",
     "systemd-sysv",
+    "systemd-timesyncd",
     "udev",
     "dbus",
     "coreutils",
@@ -91,6 +92,7 @@ WANTS = {
         "systemd-networkd.service",
     ),
     "local-fs.target": ("tmp.mount",),
+    "sysinit.target": ("systemd-timesyncd.service",),
     "network-online.target": ("systemd-networkd-wait-online.service",),
 }
 
@@ -130,7 +132,14 @@ LINKS_INTO_VAR = {
 }
 DISK_SIZE = "8G"
 
-USERS = {"root": 0, "daemon": 1, "messagebus": 101, "systemd-network": 102, "nobody": 65534}
+USERS = {
+    "root": 0,
+    "daemon": 1,
+    "messagebus": 101,
+    "systemd-network": 102,
+    "systemd-timesync": 103,
+    "nobody": 65534,
+}
 GROUPS = {
     "root": 0,
     "daemon": 1,
@@ -149,6 +158,7 @@ GROUPS = {
     "users": 100,
     "messagebus": 101,
     "systemd-network": 102,
+    "systemd-timesync": 103,
     "input": 104,
     "kvm": 105,
     "render": 106,
