@@ -62,7 +62,8 @@ class Plan:
     one is its own. `tmpfs` are places for empty file systems of its own.
 
     Unless `confined` it gets all devices, no seccomp filter and no masked paths; confined, what
-    its engine gives to any container. `command` stands for the image's entrypoint and arguments
+    its engine gives to any container; `looks_only` adds a filter against signals and daemons'
+    sockets. `command` stands for the image's entrypoint and arguments
     together, and none, `user` or `workdir` means the image's own. `terminal` gives it one.
     """
 
@@ -82,6 +83,7 @@ class Plan:
     hostname: str = ""
     terminal: bool = False
     confined: bool = False
+    looks_only: bool = False
     joins: dict[str, str] = dataclasses.field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
@@ -108,7 +110,8 @@ class Plan:
             lines.append(f"runs       {shlex.join(self.command)}")
         lines += [f"joins      {kind} {path}" for kind, path in self.joins.items()]
         if self.confined:
-            lines.append("confined   seccomp, masked paths, ordinary devices")
+            more = ", no signals, no daemons' sockets" if self.looks_only else ""
+            lines.append(f"confined   seccomp, masked paths, ordinary devices{more}")
         for mount in self.mounts:
             mode = "ro" if mount.read_only else "rw"
             lines.append(f"mount      {mount.source} -> {mount.target} {mode}: {mount.reason}")

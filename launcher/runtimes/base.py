@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
     from launcher.plan import Plan
 
@@ -45,6 +46,18 @@ class Container:
     exit_status: int = 0
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A command for a container that runs already; empty strings mean the container's own."""
+
+    command: tuple[str, ...]
+    user: str = ""
+    workdir: str = ""
+    terminal: bool = False
+    interactive: bool = True
+    environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
 class Runtime(Protocol):
     """One container engine, reached through its own command-line client.
 
@@ -68,22 +81,30 @@ class Runtime(Protocol):
     def remove_image(self, name: str) -> None:
         """Forget an image; none is no error."""
 
-    def start(self, plan: Plan) -> Container:
-        """Create and start the container, detached."""
+    def start(self, plan: Plan, *, keep: bool = False) -> Container:
+        """Create and start the container, detached; `keep` lets it outlive its own end."""
 
-    def foreground(
-        self, plan: Plan, *, interactive: bool, environment_file: str
-    ) -> tuple[str, ...]:
+    def foreground(self, plan: Plan, *, interactive: bool, scratch: Path) -> tuple[str, ...]:
         """Prepare the container, and give the client's argv that runs it in the foreground.
 
         Whoever runs it hands over its own streams and terminal; `interactive` says whether stdin
-        is among them. `environment_file` is a path at which the client will find what
-        `environment_file_for(plan)` gives. The container is removed when it ends, but for what
-        `remove` is to be called for; it is the client's status that counts.
+        is among them. Files for the client go into `scratch`, which is to stay until it ends.
         """
 
-    def environment_file_for(self, plan: Plan) -> bytes:
-        """What the client is to find at `environment_file`; empty when it needs none."""
+    def verdict(self, plan: Plan, status: int, scratch: Path) -> int:
+        """What the end of that client means: the command's own status, or 125, 126, 127."""
+
+    def enter(self, name: str, entry: Entry, *, scratch: Path) -> tuple[str, ...]:
+        """Give the client's argv that runs one more command in a running container."""
+
+    def resume(self, name: str) -> None:
+        """Start a container that was kept and has stopped; one that runs is no error."""
+
+    def stop(self, name: str, *, grace: float) -> None:
+        """End all processes of a container and keep the rest of it."""
+
+    def names(self, prefix: str) -> list[str]:
+        """All that this engine holds, in whatever state, under names that begin so."""
 
     def find(self, name: str) -> Container | None:
         """The container of that name, in whatever state."""

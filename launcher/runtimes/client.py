@@ -3,14 +3,19 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Final
 
+from launcher import files
 from launcher.errors import ContainerError, UsageError
+from launcher.runtimes import confinement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from launcher.plan import Mount, Plan
+    from launcher.runtimes.base import Entry
 
 _FLAGS: Final = {
     "pid": "--pid", "network": "--network", "ipc": "--ipc", "uts": "--uts", "cgroup": "--cgroupns",
@@ -18,16 +23,19 @@ _FLAGS: Final = {
 }  # fmt: skip
 
 
-def run_arguments(plan: Plan, *, engine: str, environment_file: str) -> tuple[str, ...]:
+def run_arguments(
+    plan: Plan, *, engine: str, environment_file: str, scratch: Path | None = None
+) -> tuple[str, ...]:
     """What stands after `run`: options, the image, and the plan's command.
 
     The environment is to be in `environment_file` (see `environment_text`): an argument is seen
-    by everyone on the host.
+    by everyone on the host. A plan that only looks needs `scratch` for its filter.
     """
     program, *arguments = plan.command or ("",)
     entrypoint = (f"--entrypoint={program}",) if program else ()
     return (
-        f"--name={plan.name}", "--pull=never", *_namespaces(plan, engine), *_rights(plan, engine),
+        f"--name={plan.name}", "--pull=never",
+        *_namespaces(plan, engine), *_rights(plan, engine, scratch),
         *(option for mount in plan.mounts for option in _mount(mount)),
         *(f"--tmpfs={place}:exec" for place in plan.tmpfs),
         *_limits(plan), f"--env-file={environment_file}",
@@ -61,12 +69,32 @@ def _namespaces(plan: Plan, engine: str) -> Iterator[str]:
             raise ContainerError("runtime.failed", message, hint)
 
 
-def _rights(plan: Plan, engine: str) -> Iterator[str]:
+def exec_options(entry: Entry, *, environment_file: str) -> Iterator[str]:
+    """What stands between `exec` and the container's name."""
+    if entry.interactive:
+        yield "--interactive"
+    if entry.terminal:
+        yield "--tty"
+    if entry.user:
+        yield f"--user={entry.user}"
+    if entry.workdir:
+        yield f"--workdir={entry.workdir}"
+    if entry.environment:
+        yield f"--env-file={environment_file}"
+
+
+def _rights(plan: Plan, engine: str, scratch: Path | None) -> Iterator[str]:
     yield "--cap-drop=ALL"
     yield from (f"--cap-add={capability.name}" for capability in plan.capabilities)
     # Both keep a container from the host's files and processes, which all ours are there for.
     yield "--security-opt=apparmor=unconfined"
     yield "--security-opt=label=disable"
+    if plan.looks_only:
+        assert scratch is not None  # noqa: S101 - such a plan is run in the foreground alone
+        place = scratch / "seccomp.json"
+        names = [capability.name for capability in plan.capabilities]
+        files.write(place, json.dumps(confinement.seccomp(names, looks_only=True)).encode())
+        yield f"--security-opt=seccomp={place}"
     if not plan.confined:
         yield "--security-opt=seccomp=unconfined"
         unmask = "unmask=ALL" if engine == "podman" else "systempaths=unconfined"

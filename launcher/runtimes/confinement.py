@@ -53,10 +53,35 @@ _ARCHITECTURES: Final = {
     "aarch64": ("SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM"),
 }
 _EPERM: Final = 1
+_REFUSE_SIGNALS: Final[dict[str, Any]] = {
+    "names": [
+        "kill", "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_send_signal",
+        "pidfd_getfd", "process_mrelease", "setpriority", "sched_setaffinity", "ioprio_set",
+        "sched_setscheduler", "sched_setattr", "sched_setparam", "ptrace",
+    ],
+    "action": "SCMP_ACT_ERRNO",
+    "errnoRet": _EPERM,
+}  # fmt: skip
+_REFUSE_OTHERS_LIMITS: Final[dict[str, Any]] = {
+    "names": ["prlimit64"],
+    "action": "SCMP_ACT_ERRNO",
+    "errnoRet": _EPERM,
+    "args": [{"index": 0, "value": 0, "valueTwo": 0, "op": "SCMP_CMP_NE"}],  # 0: the caller's
+}
+_REFUSE_UNIX_SOCKETS: Final[dict[str, Any]] = {
+    "names": ["socket"],
+    "action": "SCMP_ACT_ERRNO",
+    "errnoRet": _EPERM,
+    "args": [{"index": 0, "value": 1, "valueTwo": 0, "op": "SCMP_CMP_EQ"}],  # AF_UNIX
+}
 
 
-def seccomp(capabilities: Iterable[str]) -> dict[str, Any]:
-    """The filter for a process that has these capabilities (names without CAP_)."""
+def seccomp(capabilities: Iterable[str], *, looks_only: bool = False) -> dict[str, Any]:
+    """The filter for a process that has these capabilities (names without CAP_).
+
+    `looks_only` is for one that is root by number and shares the host's processes and files: it
+    may neither signal anybody nor speak to a daemon through its socket.
+    """
     held = set(capabilities)
     refused = [
         name
@@ -64,10 +89,13 @@ def seccomp(capabilities: Iterable[str]) -> dict[str, Any]:
         for name in names
         if needed not in held and _ALSO.get(name, "") not in held
     ]
+    rules = [{"names": refused, "action": "SCMP_ACT_ERRNO", "errnoRet": _EPERM}]
+    if looks_only:
+        rules += [_REFUSE_SIGNALS, _REFUSE_UNIX_SOCKETS, _REFUSE_OTHERS_LIMITS]
     return {
         "defaultAction": "SCMP_ACT_ALLOW",
         "architectures": list(_ARCHITECTURES.get(platform.machine(), ())),
-        "syscalls": [{"names": refused, "action": "SCMP_ACT_ERRNO", "errnoRet": _EPERM}],
+        "syscalls": rules,
     }
 
 

@@ -18,14 +18,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from launcher import files, mounts, process
-from launcher.errors import ContainerError, HostError, ImageError, RuntimeUnavailableError
-from launcher.runtimes import accounts, oci
+from launcher.errors import (
+    ContainerError,
+    HostError,
+    ImageError,
+    RuntimeUnavailableError,
+    UsageError,
+)
+from launcher.runtimes import accounts, lookup, oci
 from launcher.runtimes.base import Container, Image, State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from launcher.plan import Plan
+    from launcher.runtimes.base import Entry
 
 RUN: Final = Path("/run/hatchway/containerd")
 ASK_LIMIT: Final = 30.0
@@ -77,7 +84,8 @@ class Containerd:
         with contextlib.suppress(ContainerError):
             self._ctr("images", "rm", name)
 
-    def start(self, plan: Plan) -> Container:
+    def start(self, plan: Plan, *, keep: bool = False) -> Container:
+        del keep  # nothing here is ever removed but by `remove`
         settings = self._prepare(plan)
         self._ctr(
             "run", "--detach", "--null-io", *_labels(plan), "--config", settings, plan.name,
@@ -88,18 +96,53 @@ class Containerd:
             raise ContainerError("container.died", "the container ended at once")
         return found
 
-    def foreground(
-        self, plan: Plan, *, interactive: bool, environment_file: str
-    ) -> tuple[str, ...]:
-        # The environment is in the configuration, and ctr hands on whatever stdin it has.
-        del environment_file, interactive
+    def foreground(self, plan: Plan, *, interactive: bool, scratch: Path) -> tuple[str, ...]:
+        del interactive  # ctr hands on whatever stdin it has
         settings = self._prepare(plan)
         options = ("--tty",) if plan.terminal else ()
-        return self._argv("run", "--rm", *options, *_labels(plan), "--config", settings, plan.name)
+        return self._argv(
+            "run", "--rm", "--pid-file", str(scratch / "pid"), *options, *_labels(plan),
+            "--config", settings, plan.name,
+        )  # fmt: skip
 
-    def environment_file_for(self, plan: Plan) -> bytes:
-        del plan
-        return b""
+    def verdict(self, plan: Plan, status: int, scratch: Path) -> int:
+        """Tell ctr's own failure from the command's: only what was created has left its pid."""
+        if status == 0 or (scratch / "pid").exists():
+            return status
+        process = json.loads((RUN / f"{plan.name}.json").read_bytes())["process"]
+        search = next((p[5:] for p in process["env"] if p.startswith("PATH=")), oci.DEFAULT_PATH)
+        return lookup.blame(_root(plan.name), process["args"][0], search)
+
+    def enter(self, name: str, entry: Entry, *, scratch: Path) -> tuple[str, ...]:
+        if entry.environment:
+            message = "containerd sets no environment for one more command in a container"
+            hint = "Set it when the toolbox is made, or use another engine (--runtime)."
+            raise UsageError("usage.invalid", message, hint)
+        options = ["--exec-id", scratch.name]
+        options += ["--tty"] if entry.terminal else []
+        options += ["--user", entry.user] if entry.user else []
+        options += ["--cwd", entry.workdir] if entry.workdir else []
+        return self._argv("tasks", "exec", *options, name, *entry.command)
+
+    def resume(self, name: str) -> None:
+        if self._runs(name):
+            return
+        self._ctr("tasks", "rm", "--force", name, check=False)
+        self._mount_root(name)
+        self._ctr("tasks", "start", "--detach", "--null-io", name, limit=START_LIMIT)
+
+    def stop(self, name: str, *, grace: float) -> None:
+        self._end(name, grace)
+        self._ctr("tasks", "rm", "--force", name, check=False)
+        with files.explained(_root(name)):
+            mounts.detach(str(_root(name)))
+
+    def names(self, prefix: str) -> list[str]:
+        containers = self._ctr("containers", "ls", "-q").text().split()
+        snapshots = [line.split()[0] for line in self._ctr("snapshots", "ls").text().splitlines()]
+        roots = [path.stem for path in RUN.glob("*.root")]
+        found = {*containers, *snapshots, *roots}
+        return sorted(name for name in found if name.startswith(prefix))
 
     def _prepare(self, plan: Plan) -> str:
         """The container's root and its configuration; the path of the latter."""
@@ -176,12 +219,16 @@ class Containerd:
 
     def _make_root(self, name: str, layers: list[str]) -> Path:
         """A writable snapshot on top of the image, mounted where the configuration says."""
+        # `prepare` marks the snapshot as a root of garbage collection, so it stays while we do.
+        self._ctr("snapshots", "prepare", name, chain_id(layers))
+        return self._mount_root(name)
+
+    def _mount_root(self, name: str) -> Path:
         files.own_directory(RUN.parent)
         files.own_directory(RUN)
         with files.explained(_root(name)):
             _root(name).mkdir(exist_ok=True)
-        # `prepare` marks the snapshot as a root of garbage collection, so it stays while we do.
-        self._ctr("snapshots", "prepare", name, chain_id(layers))
+            mounts.detach(str(_root(name)))
         said = self._ctr("snapshots", "mounts", str(_root(name)), name).text()
         for kind, source, options in parse_mounts(said):
             with files.explained(_root(name)):

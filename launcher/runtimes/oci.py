@@ -43,7 +43,7 @@ def configuration(
             "cgroupsPath": f"/hatchway/{plan.name}",
             "resources": _resources(plan),
             "rootfsPropagation": _propagation(plan),
-            **(_confinement(names) if plan.confined else {}),
+            **(_confinement(plan, names) if plan.confined else {}),
         },
     }
 
@@ -98,9 +98,9 @@ def _namespaces(plan: Plan) -> list[dict[str, str]]:
     return [{"type": kind, **({"path": p} if (p := joined(kind)) else {})} for kind in kinds]
 
 
-def _confinement(names: list[str]) -> dict[str, Any]:
+def _confinement(plan: Plan, names: list[str]) -> dict[str, Any]:
     return {
-        "seccomp": confinement.seccomp(names),
+        "seccomp": confinement.seccomp(names, looks_only=plan.looks_only),
         "maskedPaths": list(confinement.MASKED),
         "readonlyPaths": list(confinement.READ_ONLY),
     }

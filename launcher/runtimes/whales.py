@@ -13,15 +13,17 @@ import functools
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from launcher import process
+from launcher import files, process
 from launcher.errors import ContainerError, HostError, ImageError, RuntimeUnavailableError
 from launcher.runtimes import client
 from launcher.runtimes.base import Container, Image, State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
 
     from launcher.plan import Plan
+    from launcher.runtimes.base import Entry
 
 ASK_LIMIT: Final = 30.0  # seconds for a question to the engine
 START_LIMIT: Final = 60.0
@@ -89,37 +91,64 @@ class Whales:
         with self._asking("remove the image", REMOVE_LIMIT), contextlib.suppress(NoSuchImage):
             self._client.image.remove(name)
 
-    def start(self, plan: Plan) -> Container:
+    def start(self, plan: Plan, *, keep: bool = False) -> Container:
         # `--rm`: gone by itself when the door closes itself.
-        argv = ("run", "--detach", "--rm", *self._run_arguments(plan, "/dev/stdin"))
-        try:
-            done = process.run(
-                (self.program, *self.options, *argv), timeout=START_LIMIT, check=False,
-                stdin=client.environment_text(plan.environment),
-            )  # fmt: skip
-        except HostError as error:
-            raise self._late(error) from None
-        if done.status:
-            said = done.stderr.decode("utf-8", "replace").strip()
-            raise self._explain("start the container", said, ContainerError, "runtime.failed")
+        removed = () if keep else ("--rm",)
+        options = client.run_arguments(plan, engine=self.name, environment_file="/dev/stdin")
+        text = client.environment_text(plan.environment)
+        self._ask("start the container", "run", "--detach", *removed, *options, stdin=text)
         started = self.find(plan.name)
         if started is None:  # it removed itself
             message = f"{self.name} started the container, but it ended at once"
             raise ContainerError("container.died", message)
         return started
 
-    def foreground(
-        self, plan: Plan, *, interactive: bool, environment_file: str
-    ) -> tuple[str, ...]:
+    def foreground(self, plan: Plan, *, interactive: bool, scratch: Path) -> tuple[str, ...]:
+        place = self._environment(plan.environment, scratch)
         stdin = ("--interactive",) if interactive else ()
-        argv = ("run", "--rm", *stdin, *self._run_arguments(plan, environment_file))
-        return (self.program, *self.options, *argv)
+        options = client.run_arguments(
+            plan, engine=self.name, environment_file=place, scratch=scratch
+        )
+        return (self.program, *self.options, "run", "--rm", *stdin, *options)
 
-    def environment_file_for(self, plan: Plan) -> bytes:
-        return client.environment_text(plan.environment)
+    def verdict(self, plan: Plan, status: int, scratch: Path) -> int:
+        del plan, scratch  # these clients have the statuses that we have
+        return status
 
-    def _run_arguments(self, plan: Plan, environment_file: str) -> tuple[str, ...]:
-        return client.run_arguments(plan, engine=self.name, environment_file=environment_file)
+    def enter(self, name: str, entry: Entry, *, scratch: Path) -> tuple[str, ...]:
+        place = self._environment(entry.environment, scratch)
+        options = client.exec_options(entry, environment_file=place)
+        return (self.program, *self.options, "exec", *options, name, *entry.command)
+
+    def resume(self, name: str) -> None:
+        self._ask("start the container", "start", name)
+
+    def stop(self, name: str, *, grace: float) -> None:
+        self._ask("stop the container", "stop", f"--time={grace:.0f}", name, more=grace)
+
+    def names(self, prefix: str) -> list[str]:
+        form = ("--format", "{{.Names}}")
+        said = self._ask("list containers", "ps", "--all", "--filter", f"name={prefix}", *form)
+        return [name for name in said.split() if name.startswith(prefix)]
+
+    def _environment(self, environment: Mapping[str, str], scratch: Path) -> str:
+        place = scratch / "environment"
+        files.write(place, client.environment_text(environment))
+        return str(place)
+
+    def _ask(self, what: str, *argv: str, stdin: bytes | None = None, more: float = 0) -> str:
+        """What the engine printed, without the library, which takes long to load."""
+        try:
+            done = process.run(
+                (self.program, *self.options, *argv), timeout=START_LIMIT + more, check=False,
+                stdin=stdin,
+            )  # fmt: skip
+        except HostError as error:
+            raise self._late(error) from None
+        if done.status:
+            said = done.stderr.decode("utf-8", "replace").strip()
+            raise self._explain(what, said, ContainerError, "runtime.failed")
+        return done.text()
 
     def find(self, name: str) -> Container | None:
         from python_on_whales.exceptions import NoSuchContainer
