@@ -101,7 +101,9 @@ def sources() -> list[Path]:
     own = [Path(__file__), *(ROOT / "tools" / "bundle").iterdir()]
     specs = [ROOT / f"{name}_image" / "spec.py" for name in ("admin", "bootstrap")]
     lone = [ROOT / "uv.lock", ROOT / "pyproject.toml", *specs]
-    return sorted(path for path in [*own, *lone, *ROOT.glob("launcher/**/*.py")] if path.is_file())
+    code = [*ROOT.glob("launcher/**/*.py"), *ROOT.glob("toolbox/**/*.py")]
+    recipes = ROOT.glob("toolbox/collect/recipes/*.conf")
+    return sorted(path for path in [*own, *lone, *code, *recipes] if path.is_file())
 
 
 def freeze() -> None:

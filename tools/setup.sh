@@ -31,6 +31,8 @@ strip binutils
 openssl openssl
 ip iproute2
 curl curl
+age age
+chromium chromium
 '
 
 PATH=$PATH:/usr/sbin:/sbin

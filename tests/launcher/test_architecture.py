@@ -31,7 +31,7 @@ def module_name(path: Path) -> str:
 
 MODULES = {
     module_name(path): path
-    for package in ("launcher", "admin_image", "bootstrap_image", "hostview")
+    for package in ("launcher", "admin_image", "bootstrap_image", "hostview", "toolbox")
     for path in (ROOT / package).rglob("*.py")
 }
 
