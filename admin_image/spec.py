@@ -102,6 +102,43 @@ class Phase:
         return cls(**fields)
 
 
+# The program that puts a command beside a container; to be followed by `JoinSpec.words()`.
+JOIN = ("/usr/bin/python3", "-IS", "/usr/lib/hatchway/join")
+# Where it shows the target's files.
+TARGET = "/target"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class JoinSpec:
+    """Which process to join, and how.
+
+    `started` is field 22 of its /proc/PID/stat. `root`, `environment` and `directory` are
+    `target` for the target's, or empty; `tools_at` is a directory of the target for our tools,
+    when its root is `/`; `user` is `UID[:GID]`, `target` for that of the process, or empty for
+    the target's root; `capabilities` are bits, of what the command keeps.
+    """
+
+    pid: int
+    started: int
+    name: str
+    root: str = ""
+    tools_at: str = ""
+    read_only: bool = False
+    environment: str = ""
+    directory: str = ""
+    workdir: str = ""
+    user: str = ""
+    capabilities: int = (1 << 64) - 1
+
+    def argv(self, command: tuple[str, ...]) -> tuple[str, ...]:
+        """The whole command line; an empty `command` is a shell."""
+        words = dataclasses.asdict(self)
+        words["read_only"] = "yes" if self.read_only else ""
+        words["capabilities"] = f"{self.capabilities:x}"
+        options = (f"--{name.replace('_', '-')}={value}" for name, value in words.items())
+        return (*JOIN, *options, "--", *command)
+
+
 def fingerprint(blob: str) -> str:
     """`SHA256:` and 43 characters for the base64 of a public key, as `ssh-keygen -l` prints it."""
     import base64

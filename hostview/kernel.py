@@ -13,6 +13,10 @@ from typing import NoReturn
 # linux/mount.h, linux/fcntl.h, linux/sched.h, linux/prctl.h
 AT_FDCWD = -100
 AT_RECURSIVE = 0x8000
+AT_EMPTY_PATH = 0x1000
+OPEN_TREE_CLONE = 1
+MOVE_MOUNT_F_EMPTY_PATH = 0x4
+MOVE_MOUNT_T_SYMLINKS = 0x10
 MOUNT_ATTR_RDONLY = 0x1
 MS_RDONLY = 1
 MS_NOSUID = 2
@@ -25,6 +29,7 @@ MS_NODIRATIME = 2048
 MS_BIND = 4096
 MS_REC = 16384
 MS_PRIVATE = 1 << 18
+MS_SLAVE = 1 << 19
 MS_RELATIME = 1 << 21
 MS_STRICTATIME = 1 << 24
 MNT_DETACH = 2
@@ -33,12 +38,19 @@ CLONE_NEWNS = 0x00020000
 CLONE_NEWCGROUP = 0x02000000
 CLONE_NEWUTS = 0x04000000
 CLONE_NEWIPC = 0x08000000
+CLONE_NEWUSER = 0x10000000
 CLONE_NEWPID = 0x20000000
 CLONE_NEWNET = 0x40000000
 PR_SET_PDEATHSIG = 1
+PR_CAPBSET_DROP = 24
 PR_SET_CHILD_SUBREAPER = 36
 # The same number on every architecture since 5.12: asm-generic/unistd.h.
 NR_MOUNT_SETATTR = 442
+NR_OPEN_TREE, NR_MOVE_MOUNT = 428, 429
+# Where the libc has no wrapper and the number is not the same everywhere: asm/unistd.h.
+NR_PIVOT_ROOT = {"x86_64": 155}.get(os.uname().machine, 41)
+# linux/capability.h
+CAPABILITY_VERSION_3 = 0x20080522
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -81,4 +93,37 @@ def unshare(flags: int) -> None:
 
 def prctl(option: int, argument: int) -> None:
     if _libc.prctl(option, ctypes.c_ulong(argument), 0, 0, 0) < 0:
+        oserror()
+
+
+def open_tree(directory: int, path: str, flags: int) -> int:
+    """Since Linux 5.2. Returns a descriptor, which is closed by exec."""
+    call, flags = ctypes.c_long(NR_OPEN_TREE), flags | os.O_CLOEXEC
+    descriptor = int(_libc.syscall(call, directory, os.fsencode(path), ctypes.c_uint(flags)))
+    if descriptor < 0:
+        oserror(path)
+    return descriptor
+
+
+def move_mount(tree: int, target: str) -> None:
+    """Attach what `open_tree` gave at a path, links followed; since Linux 5.2."""
+    flags = ctypes.c_uint(MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_SYMLINKS)
+    call = ctypes.c_long(NR_MOVE_MOUNT)
+    if _libc.syscall(call, tree, b"", AT_FDCWD, os.fsencode(target), flags) < 0:
+        oserror(target)
+
+
+def pivot_root(new_root: str, put_old: str) -> None:
+    call = ctypes.c_long(NR_PIVOT_ROOT)
+    if _libc.syscall(call, os.fsencode(new_root), os.fsencode(put_old)) < 0:
+        oserror(new_root)
+
+
+def capset(mask: int) -> None:
+    """Make the capabilities in `mask` those that this process has, and none inheritable."""
+    header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0)
+    low, high = mask & 0xFFFFFFFF, mask >> 32
+    # struct __user_cap_data_struct[2]: effective, permitted, inheritable
+    data = (ctypes.c_uint32 * 6)(low, low, 0, high, high, 0)
+    if _libc.capset(header, data) < 0:
         oserror()

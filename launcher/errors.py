@@ -8,7 +8,8 @@
     ├── RuntimeUnavailableError   no container runtime answers                    exit 1
     ├── ImageError                the image cannot be had or trusted              exit 1
     ├── ContainerError            the container does not start, run or stop       exit 1
-    └── DoorError                 the container runs, but nobody could log in     exit 1
+    ├── DoorError                 the container runs, but nobody could log in     exit 1
+    └── TargetError               the container to be looked into cannot be       exit 1
 
 `CODES` is the documented table: a code that is not in it cannot be raised, and
 docs/exit-codes.md is tested against it.
@@ -83,6 +84,14 @@ CODES: Final[dict[str, str]] = {
     "door.sshd-died": "sshd ended by itself, or did not listen.",
     "door.internal": "A defect of the admin image itself.",
     "door.interrupted": "An earlier start was cut off.",
+    "target.not-found": "There is no such target.",
+    "target.ambiguous": "The target's name fits several containers.",
+    "target.not-running": "The target does not run.",
+    "target.gone": "The target ended, or its number is another process's by now.",
+    "target.no-place": "The target has no fitting directory for the tools.",
+    "target.kernel": "The kernel does not copy the target's mounts.",
+    "target.user": "The target's user namespace knows no such user.",
+    "target.failed": "The target could not be joined.",
     "internal": "A defect of Hatchway itself.",
 }
 
@@ -138,4 +147,8 @@ class ContainerError(HatchwayError):
 
 
 class DoorError(HatchwayError):
+    pass
+
+
+class TargetError(HatchwayError):
     pass

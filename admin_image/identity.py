@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who the command is in the target, and what it may do there.
+
+In a target with a user namespace the command is root as the target's root is: what it writes has
+the owners that the target expects. Where the target's own programs may run by accident (its root
+is `/`), the rights are the target's, and those without which there is no debugging.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING
+
+from admin_image.errors import JoinError
+from hostview import kernel
+
+if TYPE_CHECKING:
+    from admin_image.subject import Subject
+
+# Bits of linux/capability.h: strace and tcpdump are what people come for.
+NET_RAW, SYS_PTRACE = 13, 19
+DEBUGGING = 1 << NET_RAW | 1 << SYS_PTRACE
+_ALL = (1 << 64) - 1
+
+
+class Identity:
+    """`uid`, `gid` and `groups` as they are inside; `outside` those of the host."""
+
+    def __init__(self, uid: int, gid: int, groups: list[int], outside: tuple[int, int]) -> None:
+        self.uid = uid
+        self.gid = gid
+        self.groups = groups
+        self.outside = outside
+
+
+def choose(subject: Subject, wanted: str) -> Identity:
+    """Decide from `UID[:GID]`, `target` for those of its process, or nothing: its root.
+
+    Raises `JoinError` when the target knows no such user.
+    """
+    status = subject.status()
+    uids, gids = (parse_map(os.fsdecode(subject.read(f"{kind}_map"))) for kind in ("uid", "gid"))
+    theirs = (
+        inside(uids, int(status["Uid"].split()[1])),
+        inside(gids, int(status["Gid"].split()[1])),
+    )
+    groups: list[int] = []
+    if wanted == "target":
+        uid, gid = theirs
+        groups = [
+            found for word in status["Groups"].split() if (found := inside(gids, int(word))) >= 0
+        ]
+    elif wanted:
+        user, _, group = wanted.partition(":")
+        uid, gid = int(user), int(group or user)
+    else:
+        # A rootless engine may map one user and no root.
+        uid, gid = (0, 0) if outside(uids, 0) >= 0 else theirs
+    beyond = outside(uids, uid), outside(gids, gid)
+    if min(beyond) < 0:
+        message = f"{subject.name} has no user {uid}:{gid} in its user namespace"
+        raise JoinError("target.user", message, "Look at /proc/PID/uid_map, or leave --user out.")
+    return Identity(uid, gid, groups, beyond)
+
+
+def rights(subject: Subject, profile: int, *, as_target: bool) -> int:
+    """The capabilities that the command keeps, as bits."""
+    theirs = int(subject.status()["CapBnd"], 16) | DEBUGGING if as_target else _ALL
+    return profile & theirs
+
+
+def become(subject: Subject, who: Identity, mask: int) -> None:
+    """Take that identity for good; called when all mounting is done."""
+    if not subject.shares("user"):
+        namespace = subject.open("ns/user", os.O_RDONLY)
+        subject.check()
+        kernel.setns(namespace, kernel.CLONE_NEWUSER)
+        os.close(namespace)
+    _bound(mask)
+    # user_namespaces(7): a rootless engine's target may have "deny" in setgroups.
+    with contextlib.suppress(PermissionError):
+        os.setgroups(who.groups)
+    os.setresgid(who.gid, who.gid, who.gid)
+    os.setresuid(who.uid, who.uid, who.uid)
+    held = int(subject.own_status()["CapPrm"], 16)
+    kernel.capset(0 if who.uid else held & mask)
+
+
+def parse_map(text: str) -> list[tuple[int, int, int]]:
+    """Read (inside, outside, count) of each line of user_namespaces(7)'s uid_map."""
+    lines = (line.split() for line in text.splitlines())
+    return [(int(words[0]), int(words[1]), int(words[2])) for words in lines if len(words) == 3]
+
+
+def outside(ids: list[tuple[int, int, int]], number: int) -> int:
+    """The host's number of an id of the target, or -1."""
+    return next((o + number - i for i, o, count in ids if i <= number < i + count), -1)
+
+
+def inside(ids: list[tuple[int, int, int]], number: int) -> int:
+    """The target's number of an id of the host, or -1."""
+    return next((i + number - o for i, o, count in ids if o <= number < o + count), -1)
+
+
+def _bound(mask: int) -> None:
+    for number in range(64):
+        if not mask >> number & 1:
+            try:
+                kernel.prctl(kernel.PR_CAPBSET_DROP, number)
+            except OSError as error:
+                if isinstance(error, PermissionError):
+                    raise
+                return  # EINVAL: the kernel knows no more of them

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command beside a target: found, given its environment, and become."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from admin_image.errors import JoinError
+
+OURS, NOT_EXECUTABLE, NOT_FOUND = 125, 126, 127
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+# Of the target's environment: with these a shell, a loader or an interpreter of ours would do
+# what the target says.
+_DISTRUSTED = ("LD_", "BASH", "PYTHON", "PERL", "GCONV_", "GLIBC_", "MALLOC_", "SUDO_", "LESS")
+_DISTRUSTED_NAMES = frozenset(
+    {"ENV", "IFS", "PS1", "PS2", "PS4", "PROMPT_COMMAND", "SHELLOPTS", "PAGER", "EDITOR", "VISUAL"}
+    | {"NLSPATH", "LOCPATH", "TERMINFO", "TERMCAP", "TMPDIR", "CDPATH", "GLOBIGNORE", "HISTFILE"}
+)
+
+
+def trusted(theirs: dict[str, str]) -> dict[str, str]:
+    """What of the target's environment programs of ours may see."""
+    return {
+        name: value
+        for name, value in theirs.items()
+        if not name.startswith(_DISTRUSTED) and name not in _DISTRUSTED_NAMES
+    }
+
+
+def execute(command: list[str], environment: dict[str, str], directory: str) -> int:
+    """Become the command; returns 125, 126 or 127 when it cannot be run."""
+    try:
+        os.chdir(directory)
+    except OSError as error:
+        return fail(JoinError("target.failed", f"cannot work in {directory}: {error.strerror}"))
+    met, there = errno.ENOENT, ""
+    places = environment["PATH"].split(":") if "/" not in command[0] else [""]
+    for place in places:
+        program = f"{place}/{command[0]}" if place else command[0]
+        try:
+            os.execve(program, command, environment)  # noqa: S606 - it is the point
+        except OSError as error:
+            if met == errno.ENOENT and error.errno not in (errno.ENOENT, errno.ENOTDIR):
+                met, there = error.errno or errno.EACCES, program
+            elif not there and os.path.lexists(program):
+                there = program
+    if met != errno.ENOENT:
+        say(f"cannot execute {there}: {os.strerror(met)}")
+        return NOT_EXECUTABLE
+    if there:
+        say(f"{there} is there, but its interpreter or loader is not")
+    else:
+        say(f"{command[0]}: not found")
+    return NOT_FOUND
+
+
+def fail(error: JoinError) -> int:
+    say(f"{error.message} [{error.code}]")
+    if error.hint:
+        os.write(2, f"  hint: {error.hint}\n".encode("utf-8", "surrogateescape"))
+    return OURS
+
+
+def say(message: str) -> None:
+    # Not print: its first call may import codecs, which no longer can be found.
+    os.write(2, f"hatchway: {message}\n".encode("utf-8", "surrogateescape"))
