@@ -38,6 +38,18 @@ def hold(path: Path, *, timeout: float, monitor: Monitor, what: str) -> Iterator
         os.close(fd)
 
 
+def is_held(path: Path) -> bool:
+    """Whether a launcher holds the lock at this moment."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        return not _try(fd)
+    finally:
+        os.close(fd)
+
+
 def _wait(fd: int, what: str, timeout: float) -> None:
     end = time.monotonic() + timeout
     while not _try(fd):

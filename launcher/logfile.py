@@ -3,13 +3,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from typing import TYPE_CHECKING, Final
 
+from launcher import files
+from launcher.errors import HostError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+    from typing import IO
 
 POLL: Final = 0.2  # seconds
 LINE: Final = 400  # bytes, more than most lines have
@@ -18,7 +23,7 @@ LINE: Final = 400  # bytes, more than most lines have
 def tail(path: Path, lines: int) -> list[str]:
     """The last lines; none is empty."""
     try:
-        with path.open("rb") as stream:
+        with _open(path) as stream:
             stream.seek(max(0, os.fstat(stream.fileno()).st_size - LINE * lines))
             text = stream.read().decode("utf-8", "replace")
     except OSError:
@@ -34,24 +39,43 @@ def follow(path: Path) -> Iterator[str]:
         time.sleep(POLL)
 
 
+def append(path: Path, line: str) -> None:
+    """Add a line of ours to a log; that it cannot be kept stops nothing."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+    with contextlib.suppress(OSError, HostError):
+        files.own_directory(path.parent)
+        with os.fdopen(os.open(path, flags, 0o600), "ab") as stream:
+            stream.write(f"{line}\n".encode(errors="replace"))
+
+
 class Growth:
     """What is added to a log from now on, also when another file takes its place."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._position = path.stat().st_size if path.exists() else 0
+        try:
+            self._position = path.lstat().st_size
+        except OSError:
+            self._position = 0
         self._rest = b""
 
     def lines(self) -> list[str]:
         """The whole lines that came since the last call."""
         try:
-            with self._path.open("rb") as stream:
+            with _open(self._path) as stream:
                 if os.fstat(stream.fileno()).st_size < self._position:
                     self._position = 0
                 stream.seek(self._position)
                 data = stream.read()
-        except FileNotFoundError:
+        except OSError:
             return []
         self._position += len(data)
         *whole, self._rest = (self._rest + data).split(b"\n")
         return [line.decode("utf-8", "replace") for line in whole]
+
+
+def _open(path: Path) -> IO[bytes]:
+    """A log is a plain file: a link that stands in its place shows nothing of what it leads to."""
+    return os.fdopen(
+        os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK), "rb"
+    )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is to run, from the settings and the machine's own user data: pure, before any container.
+"""What is to run, from the settings and the machine's own user data, before any container.
 
 Jobs that follow one another with the same image share one container start.
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bootstrap_image.spec import NAME_PATTERN, USER_DATA_LIMIT, Job, Mode
-from launcher.errors import SettingsError, UsageError
+from launcher.errors import UsageError
 from launcher.settings import decode_user_data
 
 if TYPE_CHECKING:
@@ -28,11 +28,15 @@ MACHINE_ORDER: Final = 0
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Batch:
-    """Jobs for one start of one image; `data` holds the user data of each by its file name."""
+    """Jobs for one start of one image; `data` holds the user data of each by its file name.
+
+    `problem` says why none of them can run: what they need could not be had.
+    """
 
     image: str
     jobs: tuple[Job, ...]
     data: dict[str, bytes] = dataclasses.field(repr=False)
+    problem: str = ""
 
     def only(self, names: Iterable[str]) -> Batch:
         wanted = set(names)
@@ -43,23 +47,31 @@ class Batch:
 class _Item:
     image: str
     job: Job
-    data: bytes
+    data: bytes = b""
+    problem: str = ""
+
+    @property
+    def batch(self) -> tuple[str, str]:
+        return self.image, self.problem
 
 
-def plan(settings: Settings, found: Found) -> tuple[Batch, ...]:
-    """All jobs by order, then name, in batches; `SettingsError` when a file cannot be read."""
-    items = [*_machine(settings, found)]
+def plan(
+    settings: Settings, found: Found, *, lost: str = "", unknown: str = ""
+) -> tuple[Batch, ...]:
+    """All jobs by order, then name, in batches.
+
+    `lost` says why the machine's own user data cannot be had, `unknown` why it is not known which
+    machine this is, so that nothing must run: what ran once would run again.
+    """
+    items = [*_machine(settings, found, lost)]
     for name, job in settings.bootstrap_containers.items():
         if job.mode != "off":
             items += _configured(name, job)
+    if unknown:
+        items = [dataclasses.replace(item, problem=item.problem or unknown) for item in items]
     items.sort(key=lambda item: (item.job.order, item.job.name))
-    return tuple(
-        Batch(image, tuple(i.job for i in group), {i.job.user_data: i.data for i in group})
-        for image, group in (
-            (image, list(members))
-            for image, members in itertools.groupby(items, key=lambda item: item.image)
-        )
-    )
+    groups = itertools.groupby(items, key=lambda item: item.batch)
+    return tuple(_batch(image, problem, list(members)) for (image, problem), members in groups)
 
 
 def select(batches: Sequence[Batch], names: Iterable[str]) -> tuple[Batch, ...]:
@@ -76,39 +88,49 @@ def select(batches: Sequence[Batch], names: Iterable[str]) -> tuple[Batch, ...]:
     return tuple(batch for batch in chosen if batch.jobs)
 
 
-def _machine(settings: Settings, found: Found) -> Iterator[_Item]:
-    if found.data.strip():
+def _batch(image: str, problem: str, items: list[_Item]) -> Batch:
+    data = {item.job.user_data: item.data for item in items}
+    return Batch(image, tuple(item.job for item in items), data, problem)
+
+
+def _machine(settings: Settings, found: Found, lost: str) -> Iterator[_Item]:
+    if lost or found.data.strip():
         job = Job(MACHINE, MACHINE, Mode.ONCE, settings.bootstrap.essential, order=MACHINE_ORDER)
-        yield _Item(settings.bootstrap.image, job, found.data)
+        yield _Item(settings.bootstrap.image, job, found.data, lost)
 
 
 def _configured(name: str, job: Bootstrap) -> Iterator[_Item]:
-    sources = _files(name, job.file) if job.file else {name: decode_user_data(job.user_data)}
-    for part, data in sources.items():
-        described = Job(
-            part, part, Mode(job.mode), job.essential, job.timeout, job.retries, job.order
-        )
-        yield _Item(job.source, described, data)
+    try:
+        sources = _files(name, job.file) if job.file else {name: decode_user_data(job.user_data)}
+    except OSError as error:
+        problem = f"bootstrap-containers.{name}.file: {error.filename}: {error.strerror}"
+        yield _Item(job.source, _job(name, job), problem=problem)
+    except ValueError as error:
+        problem = f"bootstrap-containers.{name}.file: {error}"
+        yield _Item(job.source, _job(name, job), problem=problem)
+    else:
+        for part, data in sources.items():
+            yield _Item(job.source, _job(part, job), data)
+
+
+def _job(name: str, job: Bootstrap) -> Job:
+    return Job(name, name, Mode(job.mode), job.essential, job.timeout, job.retries, job.order)
 
 
 def _files(name: str, place: str) -> dict[str, bytes]:
     """A file is one job; each file of a directory is one, in the order of their names."""
     path = Path(place)
-    try:
-        if not path.is_dir():
-            return {name: _content(path)}
-        members = sorted(each for each in path.iterdir() if each.is_file())
-        return {_part(name, each): _content(each) for each in members}
-    except OSError as error:
-        message = f"bootstrap-containers.{name}.file: {error.filename}: {error.strerror}"
-        raise SettingsError("settings.unreadable", message, "Check the path.") from None
+    if not path.is_dir():
+        return {name: _content(path)}
+    members = sorted(each for each in path.iterdir() if each.is_file())
+    return {_part(name, each): _content(each) for each in members}
 
 
 def _part(name: str, path: Path) -> str:
     part = f"{name}.{path.name}"
     if not re.fullmatch(NAME_PATTERN, part):
-        message = f"bootstrap-containers.{name}.file: {path} makes no name of a job"
-        raise SettingsError("settings.invalid", message, f"Rename it: {NAME_PATTERN}")
+        message = f"{path} makes no name of a job: {NAME_PATTERN}"
+        raise ValueError(message)
     return part
 
 
@@ -117,5 +139,5 @@ def _content(path: Path) -> bytes:
         data = stream.read(USER_DATA_LIMIT + 1)
     if len(data) > USER_DATA_LIMIT:
         message = f"{path} is larger than {USER_DATA_LIMIT >> 20} MiB"
-        raise SettingsError("settings.unreadable", message)
+        raise ValueError(message)
     return data

@@ -21,6 +21,10 @@ def status(summaries: Sequence[Summary]) -> Exit:
     return next((each for each in (Exit.FAILED, Exit.DEGRADED) if each in found), Exit.DONE)
 
 
+def keeps_the_gate_shut(summaries: Sequence[Summary]) -> bool:
+    return status(summaries) is Exit.FAILED
+
+
 def lines(summaries: Sequence[Summary], gate: str) -> Iterator[str]:
     """One line for each step that ran or did not, and one that says what follows."""
     for summary in summaries:
@@ -32,7 +36,7 @@ def lines(summaries: Sequence[Summary], gate: str) -> Iterator[str]:
             yield f"{'failed':<12} {summary.message}"
     if not summaries:
         yield "There is no user data."
-    elif status(summaries) is Exit.FAILED:
+    elif keeps_the_gate_shut(summaries):
         yield f"An essential job failed, so {gate} is not started: `hatchway bootstrap status`"
     elif status(summaries) is Exit.DEGRADED:
         yield f"A job failed that is not essential: {gate} starts all the same."

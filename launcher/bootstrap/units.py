@@ -33,7 +33,7 @@ Before={gate}
 [Service]
 Type=oneshot
 RemainAfterExit=yes
-ExecStart={program} bootstrap run
+ExecStart={program} bootstrap run --at-boot
 SuccessExitStatus=2
 TimeoutStartSec={timeout + MARGIN:.0f}
 StandardOutput=journal+console

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,11 +12,12 @@ import typer
 from launcher.cli import options, output
 from launcher.cli.options import OutputOption, QuietOption
 from launcher.cli.output import Output
-from launcher.errors import Exit
+from launcher.errors import Exit, HatchwayError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from bootstrap_image.spec import Summary
-    from launcher.bootstrap.running import Request
     from launcher.settings import Settings
 
 POLL = 0.5  # seconds
@@ -30,32 +32,26 @@ app = typer.Typer(
 @app.command()
 def run(
     names: Annotated[list[str] | None, typer.Argument(help="Only these jobs.")] = None,
+    at_boot: Annotated[
+        bool, typer.Option("--at-boot", help="As the unit does: obey [bootstrap] on-failure.")
+    ] = False,
     quiet: QuietOption = False,
     form: OutputOption = Output.TEXT,
 ) -> int:
     """Run what is due: the machine's own user data and the bootstrap containers of the settings."""
-    from launcher import settings as settings_
-    from launcher import sources
-    from launcher.bootstrap import batches, outcome, running
+    from launcher.bootstrap import outcome
     from launcher.host import require_root
 
     require_root()
-    settings = options.load_settings()
-    own = settings.bootstrap
-    found = sources.read(own.source, own.address)
-    request = running.Request(
-        batches=batches.select(batches.plan(settings, found), names or []),
-        instance_id=found.instance_id,
-        memory=settings_.parse_size(own.memory),
-        cpus=own.cpus,
-        pids=own.pids,
-        timeout=own.timeout,
-    )
-    summaries = _run(request, settings, form, quiet=quiet)
+    with _on_record(at_boot):
+        settings = options.load_settings()
+        summaries = _run(settings, names or [], form, quiet=quiet)
     if form is Output.TEXT:
-        output.lines(outcome.lines(summaries, own.gate))
+        output.lines(outcome.lines(summaries, settings.bootstrap.gate))
     else:
         _print_status(form)
+    if at_boot and outcome.keeps_the_gate_shut(summaries):
+        _rescue(settings)
     return outcome.status(summaries)
 
 
@@ -94,35 +90,63 @@ def logs(
 @app.command()
 def reset(name: Annotated[str, typer.Argument(help="A job, as `status` names it.")]) -> int:
     """Forget that a job ran, so that the next run runs it again."""
-    from launcher.bootstrap import results
+    from launcher.bootstrap import records
     from launcher.host import require_root
 
     require_root()
-    results.reset(name)
+    records.reset(name)
     output.lines([f"{name} runs again at the next `hatchway bootstrap run`, or boot."])
     return Exit.DONE
 
 
-def _run(request: Request, settings: Settings, form: Output, *, quiet: bool) -> tuple[Summary, ...]:
+@contextlib.contextmanager
+def _on_record(at_boot: bool) -> Iterator[None]:
+    """What keeps everything from running stays on record too: nobody sees what a boot prints."""
+    from launcher.bootstrap import results
+
+    try:
+        yield
+    except HatchwayError as error:
+        if at_boot:
+            with contextlib.suppress(HatchwayError):
+                results.keep(results.nothing_run(f"{error.message} [{error.code}]"))
+        raise
+
+
+def _run(
+    settings: Settings, names: Sequence[str], form: Output, *, quiet: bool
+) -> tuple[Summary, ...]:
     from launcher import monitor, runtimes
-    from launcher.bootstrap import running
+    from launcher.bootstrap import gathering, running
     from launcher.host import Host
     from launcher.images import Pull
 
+    request = gathering.request(settings, gathering.gather(settings, names))
     if not request.batches:
         return ()
     host = Host.read()
-    runtime = runtimes.choose(options.wish(settings, "", "", ""), host).runtime
     with monitor.for_terminal(quiet=quiet) as listener:
-        have = options.ensure(settings, listener, Pull.MISSING)
         return running.run(
             request,
             host,
-            runtime=runtime,
-            ensure=lambda image, limit: have(image, runtime, limit),
+            runtime=lambda: runtimes.choose(options.wish(settings, "", "", ""), host).runtime,
+            ensure=options.ensure(settings, listener, Pull.MISSING),
             monitor=listener,
             show=output.line if form is Output.TEXT else lambda _line: None,
         )
+
+
+def _rescue(settings: Settings) -> None:
+    """Open the door if the settings say so; whatever comes of it is said, and nothing more."""
+    from launcher import monitor
+    from launcher.bootstrap import rescue
+
+    if settings.bootstrap.on_failure != "open-admin":
+        return
+    with monitor.for_terminal(quiet=False) as listener:
+        have = options.ensure(settings, listener, options.pull_policy("missing"))
+        for line in rescue.attempt(settings, have, listener):
+            output.notice(line)
 
 
 def _print_status(form: Output, *, wait: bool = False) -> None:

@@ -16,9 +16,12 @@ def install() -> int:
     from launcher.host import require_root
 
     require_root()
-    settings = options.load_settings().bootstrap
+    settings = options.load_settings()
+    own = settings.bootstrap
+    # The door may be opened by the unit as well, see on-failure; it may be set later than now.
+    limit = own.timeout + settings.admin.timeout
     program = Path(sys.executable if getattr(sys, "frozen", False) else sys.argv[0]).resolve()
-    written = units.install(program, gate=settings.gate, timeout=settings.timeout)
+    written = units.install(program, gate=own.gate, timeout=limit)
     output.lines([*map(str, written), "It takes effect at the next boot."])
     return Exit.DONE
 

@@ -53,6 +53,11 @@ def lines(text: Iterable[str]) -> None:
         line(each)
 
 
+def notice(text: str) -> None:
+    """A line for whoever watches, beside what the command prints."""
+    print(f"hatchway: {text}", file=sys.stderr, flush=True)
+
+
 def warning(text: str) -> None:
     print(f"hatchway: warning: {text}", file=sys.stderr)
 

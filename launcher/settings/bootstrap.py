@@ -45,6 +45,7 @@ class BootstrapSettings(msgspec.Struct, rename="kebab", forbid_unknown_fields=Tr
 
     `source` is where the machine's user data comes from: auto, none, nocloud, aliyun, aws, gce or
     openstack; `address` replaces the metadata service's. `timeout` in seconds bounds everything.
+    `on_failure` open-admin opens the admin door when an essential job failed at boot.
     `capabilities` come on top of those of the profile, by the kernel's names without CAP_.
     """
 
@@ -53,6 +54,7 @@ class BootstrapSettings(msgspec.Struct, rename="kebab", forbid_unknown_fields=Tr
     image: str = DEFAULT_IMAGE
     essential: bool = False
     gate: str = "kubelet.service"
+    on_failure: Literal["none", "open-admin"] = "none"
     timeout: float = 3600.0
     memory: str = "2G"
     cpus: float = 64.0

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bootstrap_image.spec import Mode
+from bootstrap_image.spec import USER_DATA_LIMIT, Mode
 from launcher.bootstrap import batches
-from launcher.errors import SettingsError, UsageError
+from launcher.errors import UsageError
 from launcher.settings import Bootstrap, BootstrapSettings, Settings
 from launcher.sources.base import Found
 
@@ -56,15 +56,42 @@ def test_each_file_of_a_directory_is_a_job_in_the_order_of_names(tmp_path: Path)
     assert batch.data["d.10-a.sh"] == b"10-a.sh"
 
 
-def test_a_file_that_is_missing_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"none\.sh: No such file"):
-        planned(a=Bootstrap(mode="once", file=str(tmp_path / "none.sh")))
+@pytest.mark.parametrize("size", [None, USER_DATA_LIMIT + 1], ids=["missing", "too large"])
+def test_a_file_that_cannot_be_read_is_a_problem_of_its_job_alone(
+    size: int | None, tmp_path: Path
+) -> None:
+    file = tmp_path / "bad.sh"
+    if size:
+        file.write_bytes(bytes(size))
+    bad, good = planned(a=Bootstrap(source="a:1", mode="once", file=str(file)), b=job())
+    assert [each.name for each in bad.jobs] == ["a"]
+    assert bad.problem.startswith(f"bootstrap-containers.a.file: {file}")
+    assert (names((good,)), good.problem) == ([("a:1", ["b"])], "")
 
 
-def test_a_file_name_that_makes_no_job_is_refused(tmp_path: Path) -> None:
+def test_a_file_name_that_makes_no_job_is_a_problem_of_its_directory(tmp_path: Path) -> None:
     (tmp_path / "a name with blanks").write_text("x")
-    with pytest.raises(SettingsError, match="a name with blanks"):
-        planned(a=Bootstrap(mode="once", file=str(tmp_path)))
+    (bad,) = planned(a=Bootstrap(mode="once", file=str(tmp_path)))
+    assert "a name with blanks makes no name of a job" in bad.problem
+
+
+def test_user_data_that_could_not_be_fetched_is_a_problem_and_no_absence() -> None:
+    settings = Settings(
+        bootstrap=BootstrapSettings(image="a:1", essential=True),
+        bootstrap_containers={"b": job(order=1)},
+    )
+    lost, other = batches.plan(settings, NONE, lost="no answer")
+    assert [(each.name, each.essential) for each in lost.jobs] == [("user-data", True)]
+    assert (lost.problem, other.problem) == ("no answer", "")
+
+
+def test_nothing_runs_where_it_is_not_known_which_machine_this_is() -> None:
+    settings = Settings(bootstrap_containers={"b": job()})
+    found = batches.plan(settings, NONE, lost="no answer", unknown="which machine?")
+    assert [(batch.jobs[0].name, batch.problem) for batch in found] == [
+        ("b", "which machine?"),
+        ("user-data", "no answer"),
+    ]
 
 
 def test_some_jobs_can_be_chosen_and_unknown_ones_are_named() -> None:

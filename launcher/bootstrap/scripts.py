@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A batch of user data in one start of the bootstrap image, watched to its end."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from bootstrap_image import spec
+from launcher import contract, files, interrupt, logfile
+from launcher.bootstrap import context, records, results
+from launcher.errors import ContainerError
+from launcher.proc import Process
+from launcher.profiles import bootstrap as profile
+
+if TYPE_CHECKING:
+    from bootstrap_image.spec import Summary
+    from launcher.bootstrap.batches import Batch
+    from launcher.bootstrap.context import Context
+    from launcher.logfile import Growth
+    from launcher.plan import Plan
+    from launcher.runtimes.base import Image
+
+POLL: Final = 0.05  # seconds
+
+
+def run(ctx: Context, batch: Batch, image: Image) -> Summary:
+    """Start the container, show its log as it grows, and give the summary that it leaves."""
+    contract.require(image, label=spec.CONTRACT_LABEL, contract=spec.CONTRACT, asked=batch.image)
+    planned = _plan(ctx, image)
+    for note in planned.notes:
+        ctx.monitor.note(note)
+    write(batch, ctx.request.instance_id)
+    before = time.time()
+    ctx.monitor.step(f"running {', '.join(job.name for job in batch.jobs)}")
+    growth = logfile.Growth(Path(spec.LOG_FILE))
+    try:
+        container = ctx.runtime().start(planned)
+        _await_end(ctx, Process.of(container.pid), growth)
+    finally:
+        _show(ctx, growth)
+    summary = results.read()
+    if summary is None or summary.started < before - 1:
+        message = "the bootstrap container ended without a result"
+        raise ContainerError("container.died", message, "Look at `hatchway bootstrap logs`.")
+    return summary
+
+
+def write(batch: Batch, instance_id: str) -> None:
+    """The jobs and their user data, for root's eyes only: user data carries secrets."""
+    clear()
+    records.directory()
+    for place in (Path(spec.RUN).parent, Path(spec.LOG)):
+        files.own_directory(place)
+    files.own_directory(Path(spec.RUN), mode=0o700)
+    for name, data in batch.data.items():
+        files.write(Path(spec.RUN, name), data)
+    jobs = spec.Jobs(instance_id, batch.jobs, context.proxies())
+    files.write(Path(spec.JOBS_FILE), jobs.to_json().encode())
+
+
+def clear() -> None:
+    """Remove what was written for the container; a link in its place is left to `write`."""
+    shutil.rmtree(spec.RUN, ignore_errors=True)
+
+
+def _plan(ctx: Context, image: Image) -> Plan:
+    request = ctx.request
+    return profile.plan(
+        image, ctx.host, memory=request.memory, cpus=request.cpus, pids=request.pids,
+        more=request.capabilities,
+    )  # fmt: skip
+
+
+def _await_end(ctx: Context, process: Process | None, growth: Growth) -> None:
+    while process is not None and process.alive():
+        interrupt.check()
+        if time.monotonic() > ctx.until:
+            message = f"user data did not end within {ctx.request.timeout:.0f} s"
+            hint = "Raise [bootstrap] timeout, or give its steps a shorter one."
+            raise ContainerError("container.stuck", message, hint)
+        _show(ctx, growth)
+        time.sleep(POLL)
+
+
+def _show(ctx: Context, growth: Growth) -> None:
+    for line in growth.lines():
+        ctx.show(line)
