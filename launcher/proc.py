@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+PF_KTHREAD: Final = 0x00200000  # include/linux/sched.h
 LISTEN: Final = "0A"  # include/net/tcp_states.h
 ESTABLISHED: Final = "01"
 
@@ -31,12 +32,8 @@ class Process:
     @classmethod
     def of(cls, pid: int) -> Process | None:
         """The process of that pid, if there is one that is no zombie."""
-        try:
-            # The name in parentheses may itself hold blanks and parentheses.
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        except (OSError, ValueError):
-            return None
-        return None if fields[0] in "ZX" else cls(pid, int(fields[19]))
+        fields = _stat(pid)
+        return None if not fields or fields[0] in "ZX" else cls(pid, int(fields[19]))
 
     def alive(self) -> bool:
         return self.pid > 0 and Process.of(self.pid) == self
@@ -45,6 +42,26 @@ class Process:
         """When it began, in seconds since the epoch."""
         ticks = os.sysconf("SC_CLK_TCK")
         return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + self.started / ticks
+
+
+def is_kernel_thread(pid: int) -> bool:
+    fields = _stat(pid)
+    return bool(fields) and bool(int(fields[6]) & PF_KTHREAD)
+
+
+def is_stopped(pid: int) -> bool:
+    """Whether a signal or a debugger stopped it."""
+    fields = _stat(pid)
+    return bool(fields) and fields[0] in "Tt"
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields of /proc/PID/stat from the third on, or none."""
+    try:
+        # The name in parentheses may itself hold blanks and parentheses.
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (OSError, ValueError):
+        return []
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

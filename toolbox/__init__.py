@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ad-hoc diagnostics against the host or one container: the place is kept, nothing is here yet."""
+"""Ad-hoc diagnostics against the host or one container."""

@@ -84,7 +84,7 @@ def _containerd(wish: Wish, _host: Host) -> Found:
 
     problems = []
     for address in [wish.socket] if wish.socket else CONTAINERD_SOCKETS:
-        problem = _connect(address)
+        problem = connect(address)
         if problem is None:
             return Containerd(program, address, wish.namespace), f"containerd answers at {address}"
         problems.append(f"{address}: {problem}")
@@ -96,7 +96,7 @@ def _docker(wish: Wish, _host: Host) -> Found:
     if program is None:
         return None, "no docker on PATH"
     address = wish.socket or _docker_socket()
-    problem = _connect(address)
+    problem = connect(address)
     if problem is not None:
         return None, f"{address}: {problem}"
     from launcher.runtimes.whales import Whales
@@ -131,7 +131,7 @@ def _nerdctl(wish: Wish, _host: Host) -> Found:
     if program is None:
         return None, "no nerdctl on PATH"
     address = wish.socket or CONTAINERD_SOCKETS[1]
-    problem = _connect(address)
+    problem = connect(address)
     if problem is not None:
         return None, f"{address}: {problem}"
     from launcher.runtimes.whales import Whales
@@ -140,7 +140,7 @@ def _nerdctl(wish: Wish, _host: Host) -> Found:
     return Whales("nerdctl", program, options), f"containerd answers at {address}"
 
 
-def _connect(address: str) -> str | None:
+def connect(address: str) -> str | None:
     """Why nobody answers on the socket, or None."""
     with socket.socket(socket.AF_UNIX) as client:
         client.settimeout(CONNECT_LIMIT)
