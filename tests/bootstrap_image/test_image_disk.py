@@ -86,6 +86,27 @@ def test_a_data_disk_is_made_mounted_kept_and_grown(
         assert int(after[-1]) > int(before[-1]) + 250
 
 
+def test_xfs_is_made_so_that_the_hosts_older_kernel_mounts_it(image: str, tmp_path: Path) -> None:
+    script = """#!/bin/sh
+        set -e
+        mkdir /tmp/bin
+        printf '#!/bin/sh\\necho 5.10.0-30-amd64\\n' > /tmp/bin/uname
+        chmod 755 /tmp/bin/uname
+        PATH=/tmp/bin:$PATH
+        truncate -s 400M /tmp/disk
+        mkfs.xfs -q -L data -n ftype=1 /tmp/disk
+        xfs_db -r -c version /tmp/disk
+        mkfs.xfs -q -f -m crc=1,bigtime=1 /tmp/disk
+        xfs_db -r -c version /tmp/disk
+    """
+    with Machine(tmp_path) as machine:
+        record = machine.once(script)
+        assert record.status == Status.SUCCEEDED, machine.output
+        plain, asked = (line for line in record.last_lines if line.startswith("versionnum"))
+    assert ("REFLINK" in plain, "BIGTIME" in plain, "NREXT64" in plain) == (True, False, False)
+    assert ("BIGTIME" in asked, "NREXT64" in asked) == (True, False)
+
+
 def test_a_missing_disk_is_said(image: str, tmp_path: Path) -> None:
     with Machine(tmp_path, "--cap-add=SYS_ADMIN") as machine:
         machine.write(Job("a", "user-data/a"), a="#cloud-config\nmounts: [[/dev/vdz, /mnt/data]]\n")
