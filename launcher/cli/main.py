@@ -26,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-GROUPS: Final = ("admin", "bootstrap", "image")
+GROUPS: Final = ("admin", "bootstrap", "image", "toolbox")
 
 
 def _version(wanted: bool) -> None:

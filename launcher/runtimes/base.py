@@ -91,6 +91,10 @@ class Runtime(Protocol):
         is among them. Files for the client go into `scratch`, which is to stay until it ends.
         """
 
+    @property
+    def removes_what_ended(self) -> bool:
+        """Whether the foreground client leaves nothing of a container that ended by itself."""
+
     def verdict(self, plan: Plan, status: int, scratch: Path) -> int:
         """What the end of that client means: the command's own status, or 125, 126, 127."""
 

@@ -56,6 +56,8 @@ def environment_text(environment: Mapping[str, str]) -> bytes:
 
 
 def _namespaces(plan: Plan, engine: str) -> Iterator[str]:
+    if "network" not in plan.host_namespaces and "network" not in plan.joins:
+        yield "--network=none"  # one of its own, as containerd's; not the engine's bridge
     for kind in plan.host_namespaces:
         yield f"{_FLAGS[kind]}=host"
     for kind, place in plan.joins.items():

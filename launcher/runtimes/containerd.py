@@ -55,6 +55,7 @@ class Containerd:
     socket: str
     namespace: str
     name: str = "containerd"
+    removes_what_ended: bool = False
     # What is named by its digest never changes, and each question costs a process.
     _read: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict, compare=False)
 

@@ -54,6 +54,7 @@ class Whales:
     name: str
     program: str
     options: tuple[str, ...] = ()
+    removes_what_ended: bool = True
 
     def describe(self) -> str:
         return " ".join((self.name, *self.options))

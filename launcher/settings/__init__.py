@@ -18,9 +18,11 @@ from launcher.settings import admin as admin_
 from launcher.settings import bootstrap as bootstrap_
 from launcher.settings import reading
 from launcher.settings import registries as registries_
+from launcher.settings import toolbox as toolbox_
 from launcher.settings.admin import DEFAULT_IMAGE, Admin
 from launcher.settings.bootstrap import Bootstrap, BootstrapSettings
 from launcher.settings.registries import RegistrySettings, RuntimeSettings
+from launcher.settings.toolbox import ToolboxSettings
 from launcher.settings.values import Listen, decode_user_data, parse_listen, parse_size
 
 if TYPE_CHECKING:
@@ -28,7 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEFAULT_IMAGE", "Admin", "Bootstrap", "BootstrapSettings", "Listen", "RegistrySettings",
-    "RuntimeSettings", "Settings", "decode_user_data", "load", "parse_listen", "parse_size",
+    "RuntimeSettings", "Settings", "ToolboxSettings", "decode_user_data", "load", "parse_listen",
+    "parse_size",
 ]  # fmt: skip
 
 DIRECTORY: Final = Path("/etc/hatchway")
@@ -40,6 +43,7 @@ class Settings(msgspec.Struct, rename="kebab", forbid_unknown_fields=True, froze
     host_containers: dict[str, Admin] = {}
     bootstrap_containers: dict[str, Bootstrap] = {}
     bootstrap: BootstrapSettings = BootstrapSettings()
+    toolbox: ToolboxSettings = ToolboxSettings()
     runtime: RuntimeSettings = RuntimeSettings()
     registries: dict[str, RegistrySettings] = {}
     authfile: str = ""
@@ -87,6 +91,7 @@ def load(
         raise
     findings += admin_.findings(settings.host_containers)
     findings += bootstrap_.findings(settings.bootstrap, settings.bootstrap_containers)
+    findings += toolbox_.findings(settings.toolbox)
     findings += registries_.findings(settings.registries)
     raise_errors(findings, hint="Mend the settings; nothing was started.")
     return settings, findings

@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`hatchway toolbox`: tools for this host, in a container that is gone when they end."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from launcher.cli import options, output
+from launcher.cli.options import (
+    AuthfileOption,
+    NamespaceOption,
+    OutputOption,
+    QuietOption,
+    RuntimeOption,
+    SocketOption,
+)
+from launcher.cli.output import Output
+from launcher.errors import Exit, HatchwayError, UsageError
+
+if TYPE_CHECKING:
+    from launcher.settings import Settings
+    from toolbox.request import Request
+
+app = typer.Typer(
+    help="Tools for this host, in a container that is gone when they end. Alone: a shell.",
+    invoke_without_command=True,
+    rich_markup_mode=None,
+)
+
+# The first word that is no option begins the command, with or without `--`.
+_PASS_ON = {"allow_interspersed_args": False}
+
+ImageOption = Annotated[str, typer.Option("--image", help="Any image; the admin image if none.")]
+ProfileOption = Annotated[
+    str, typer.Option("--profile", help="observe, general, netadmin or sysadmin.")
+]
+VolumeOption = Annotated[
+    list[str] | None, typer.Option("--volume", "-v", help="/SOURCE:/TARGET[:ro]. Repeatable.")
+]
+EnvOption = Annotated[
+    list[str] | None,
+    typer.Option("--env", "-e", help="NAME=VALUE, or NAME for its value here. Repeatable."),
+]
+UserOption = Annotated[str, typer.Option("--user", "-u", help="USER[:GROUP]; root if none.")]
+WorkdirOption = Annotated[str, typer.Option("--workdir", "-w", help="Where the command begins.")]
+HostRwOption = Annotated[bool, typer.Option("--host-rw", help="/host can be written.")]
+TtyOption = Annotated[bool, typer.Option("--tty", "-t", help="A terminal, as one is here.")]
+NoTtyOption = Annotated[bool, typer.Option("--no-tty", "-T", help="No terminal.")]
+PullOption = Annotated[str, typer.Option("--pull", help="missing, always or never.")]
+LimitOption = Annotated[
+    float, typer.Option("--timeout", min=0, help="End the command after so many seconds.")
+]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Print the plan; do nothing.")]
+
+
+@app.callback()
+def _bare(context: typer.Context) -> int | None:
+    if context.invoked_subcommand is not None:
+        return None
+    return enter()
+
+
+@app.command(context_settings=_PASS_ON)
+def run(
+    command: Annotated[list[str], typer.Argument(help="The command and its arguments.")],
+    image: ImageOption = "",
+    profile: ProfileOption = "",
+    volume: VolumeOption = None,
+    env: EnvOption = None,
+    user: UserOption = "",
+    workdir: WorkdirOption = "",
+    host_rw: HostRwOption = False,
+    tty: TtyOption = False,
+    no_tty: NoTtyOption = False,
+    timeout: LimitOption = 0,
+    pull: PullOption = "missing",
+    runtime: RuntimeOption = "",
+    socket: SocketOption = "",
+    namespace: NamespaceOption = "",
+    authfile: AuthfileOption = "",
+    dry_run: DryRunOption = False,
+    quiet: QuietOption = False,
+    form: OutputOption = Output.TEXT,
+) -> int:
+    """Run a command in a toolbox of its own; its exit status is ours."""
+    settings = options.load_settings()
+    request, authfile = _request(
+        settings, tuple(command), image=image, profile=profile, volume=volume, env=env, user=user,
+        workdir=workdir, host_rw=host_rw, terminal=_terminal(tty, no_tty), timeout=timeout,
+        runtime=runtime, socket=socket, namespace=namespace, authfile=authfile,
+    )  # fmt: skip
+    if dry_run:
+        return _print_plan(request, form)
+    return _run(request, settings, pull, authfile, quiet=quiet)
+
+
+@app.command("enter")
+def enter(
+    image: ImageOption = "",
+    profile: ProfileOption = "",
+    volume: VolumeOption = None,
+    env: EnvOption = None,
+    user: UserOption = "",
+    workdir: WorkdirOption = "",
+    host_rw: HostRwOption = False,
+    tty: TtyOption = False,
+    no_tty: NoTtyOption = False,
+    timeout: LimitOption = 0,
+    pull: PullOption = "missing",
+    runtime: RuntimeOption = "",
+    socket: SocketOption = "",
+    namespace: NamespaceOption = "",
+    authfile: AuthfileOption = "",
+    quiet: QuietOption = False,
+) -> int:
+    """A shell in a toolbox: the image's own, whichever it has."""
+    settings = options.load_settings()
+    request, authfile = _request(
+        settings, (), image=image, profile=profile, volume=volume, env=env, user=user,
+        workdir=workdir, host_rw=host_rw, terminal=_terminal(tty, no_tty), timeout=timeout,
+        runtime=runtime, socket=socket, namespace=namespace, authfile=authfile,
+    )  # fmt: skip
+    return _run(request, settings, pull, authfile, quiet=quiet)
+
+
+def _request(
+    settings: Settings, command: tuple[str, ...], *, image: str, profile: str,
+    volume: list[str] | None, env: list[str] | None, user: str, workdir: str, host_rw: bool,
+    terminal: bool, timeout: float, runtime: str, socket: str, namespace: str, authfile: str,
+) -> tuple[Request, str]:  # fmt: skip
+    """What the flags, the settings and the files of other toolboxes ask for, and the auth file."""
+    from pathlib import Path
+
+    from launcher import settings as settings_
+    from toolbox import habits, profiles
+    from toolbox import request as requests
+
+    own = settings.toolbox
+    usual = habits.read(Path.home())
+    for place in usual.ignored:
+        output.warning(f"{place} has no meaning here")
+    volumes = [options.checked("--volume", requests.parse_volume, text) for text in volume or ()]
+    variables = [options.checked("--env", requests.parse_variable, text) for text in env or ()]
+    wanted = requests.Request(
+        image=options.checked_image(image or own.source or usual.image or settings.admin.source),
+        command=command,
+        profile=profiles.named(profile or own.profile).name,
+        user=options.checked("--user", requests.parse_user, user) or usual.user,
+        workdir=options.checked("--workdir", requests.parse_workdir, workdir),
+        volumes=(*usual.volumes, *volumes),
+        environment={**usual.environment, **dict(variables)},
+        host_rw=host_rw,
+        terminal=terminal,
+        timeout=timeout,
+        pull_timeout=own.pull_timeout,
+        memory=settings_.parse_size(own.memory),
+        cpus=own.cpus,
+        pids=own.pids,
+        wish=options.wish(settings, runtime, socket, namespace),
+    )
+    return wanted, authfile or settings.authfile or usual.authfile
+
+
+def _terminal(tty: bool, no_tty: bool) -> bool:
+    """As all our streams are one; asked for, it needs stdin alone, and there it is no error."""
+    if tty and no_tty:
+        raise UsageError("usage.invalid", "--tty and --no-tty exclude each other")
+    if tty and not os.isatty(0):
+        output.warning("standard input is no terminal, so that the command gets none")
+    return not no_tty and (os.isatty(0) if tty else all(os.isatty(fd) for fd in (0, 1, 2)))
+
+
+def _run(request: Request, settings: Settings, pull: str, authfile: str, *, quiet: bool) -> int:
+    """What fails on our side is status 125: every other one is the command's."""
+    from launcher import monitor
+    from launcher.host import Host, require_root
+    from toolbox import running
+
+    policy = options.checked("--pull", options.pull_policy, pull)
+    sys.stdout.flush()
+    try:
+        require_root()
+        with monitor.for_terminal(quiet=quiet) as listener:
+            have = options.ensure(settings, listener, policy, authfile)
+            return running.run(
+                request,
+                Host.read(),
+                lambda engine, limit: have(request.image, engine, limit),
+                listener,
+            )
+    except UsageError:
+        raise
+    except HatchwayError as problem:
+        output.error(problem, Output.TEXT)
+        return Exit.OURS
+
+
+def _print_plan(request: Request, form: Output) -> int:
+    """The plan, with the image's digest where the image is here already."""
+    from launcher import door as doors
+    from launcher import images, runtimes
+    from launcher.host import Host
+    from launcher.references import Reference
+    from launcher.runtimes.base import Image
+    from toolbox import planning
+
+    host = Host.read()
+    choice = runtimes.choose(request.wish, host)
+    reference = Reference.parse(request.image)
+    found = images.find(reference, runtime=choice.runtime, store=doors.STATE)
+    image = found or Image(reference.local_name(), "")
+    # Values may be secret, and what is printed here is passed around.
+    hidden = dataclasses.replace(request, environment=dict.fromkeys(request.environment, "***"))
+    planned = planning.plan(hidden, host, image, f"{planning.PREFIX}ID")
+    if form is Output.TEXT:
+        output.lines([f"runtime    {choice.runtime.describe()} ({choice.why})"])
+        output.lines(planned.describe())
+    else:
+        facts = {"runtime": choice.runtime.describe(), "why": choice.why}
+        output.data({**facts, "digest": planned.digest(), "plan": planned.as_json()}, form)
+    return Exit.DONE

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A client in the foreground: our streams, terminal and process group are its own.
+
+The launcher only waits. What a terminal sends, ctrl-C and a changed size, reaches the client from
+the kernel as well; what somebody sends to the launcher alone is handed on to it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import termios
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from launcher import process
+from launcher.errors import HostError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+PR_SET_PDEATHSIG: Final = 1  # include/uapi/linux/prctl.h
+SI_KERNEL: Final = 0x80  # include/uapi/asm-generic/siginfo.h: not sent by a process
+FAILED_EXEC: Final = 125
+HANDED_ON: Final = (
+    signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2,
+)  # fmt: skip
+
+
+# stdin, stdout and stderr for the client by their descriptors; None hands on our own.
+Streams = tuple[int, int, int] | None
+
+
+class Client:
+    """A client that runs, within `blocked`; `asked_to_end` is the last signal that came to us."""
+
+    def __init__(
+        self, argv: tuple[str, ...], *, streams: Streams = None, silent: bool = False
+    ) -> None:
+        self.asked_to_end = 0
+        self._status: int | None = None
+        self._pid = _spawn(argv, streams, silent=silent)
+
+    def wait(self, until: float | None = None) -> int | None:
+        """The client's status as a shell gives it, or None at `until` on the monotonic clock.
+
+        A status that a signal to the client itself caused is below zero.
+        """
+        watched = {signal.SIGCHLD, *HANDED_ON}
+        while not self._reaped():
+            left = None if until is None else until - time.monotonic()
+            if left is not None and left <= 0:
+                return None
+            came = (
+                signal.sigwaitinfo(watched) if left is None else signal.sigtimedwait(watched, left)
+            )
+            if came is not None and came.si_signo != signal.SIGCHLD:
+                self._hand_on(came)
+        return self._status
+
+    def send(self, number: int) -> None:
+        """Signal the client itself; one that has ended is no error."""
+        if self._status is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._pid, number)
+
+    def _hand_on(self, came: Any) -> None:
+        self.asked_to_end = came.si_signo
+        if came.si_code != SI_KERNEL:  # a terminal tells the whole process group
+            self.send(came.si_signo)
+
+    def _reaped(self) -> bool:
+        if self._status is None:
+            done, status = os.waitpid(self._pid, os.WNOHANG)
+            if done:
+                self._status = os.waitstatus_to_exitcode(status)
+        return self._status is not None
+
+
+@contextlib.contextmanager
+def blocked() -> Iterator[None]:
+    """Signals wait for `Client.wait`, so that none is lost between two looks."""
+    ours = {signal.SIGCHLD, *HANDED_ON}
+    ignored = {n for n in HANDED_ON if signal.getsignal(n) is signal.SIG_IGN}  # as nohup(1) has it
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ours - ignored)
+    try:
+        yield
+    finally:
+        # What is still pending was for the client, which has ended.
+        for number in HANDED_ON:
+            while signal.sigtimedwait({number}, 0) is not None:
+                pass
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextlib.contextmanager
+def unblocked() -> Iterator[None]:
+    """Within `blocked`: programs that are started here begin with no signal blocked."""
+    before = signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD, *HANDED_ON})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextlib.contextmanager
+def terminal_kept() -> Iterator[None]:
+    """A client that is killed leaves the terminal raw; afterwards it is as it was."""
+    try:
+        before = termios.tcgetattr(0)
+    except (termios.error, OSError):
+        yield
+        return
+    try:
+        yield
+    finally:
+        with _ignored(signal.SIGTTOU), contextlib.suppress(termios.error, OSError):
+            termios.tcsetattr(0, termios.TCSADRAIN, before)
+
+
+@contextlib.contextmanager
+def _ignored(number: signal.Signals) -> Iterator[None]:
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+
+
+def _spawn(argv: tuple[str, ...], streams: Streams, *, silent: bool) -> int:
+    environment = process.environment()
+    launcher = os.getpid()
+    prctl: Callable[..., int] = ctypes.CDLL(None).prctl
+    try:
+        pid = os.fork()
+    except OSError as error:
+        message = f"cannot start {argv[0]}: {error.strerror}"
+        raise HostError("host.program", message) from None
+    if pid:
+        return pid
+    try:
+        # A launcher that is killed takes its client along.
+        prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != launcher:
+            os._exit(FAILED_EXEC)
+        for number in (signal.SIGPIPE, signal.SIGXFSZ):  # which Python ignores
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        for target, source in enumerate(streams or ()):
+            os.dup2(source, target)
+        if silent:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        os.execve(argv[0], argv, environment)  # noqa: S606 - no shell is the point
+    finally:
+        os._exit(FAILED_EXEC)

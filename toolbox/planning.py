@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From what is wanted to the container: a profile, a view of the host, and what was asked for."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from admin_image import spec
+from launcher.plan import Mount, Plan
+from launcher.profiles import rights
+from toolbox import profiles, view
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from launcher.host import Host
+    from launcher.runtimes.base import Image
+    from toolbox.profiles import Profile
+    from toolbox.request import Request
+
+PREFIX: Final = "hatchway-toolbox-"
+KEPT_PREFIX: Final = "hatchway-kept-"
+# The first to go when memory runs out: it is there to save the host, not to fill it.
+OOM_SCORE_ADJ: Final = 500
+# For journalctl of the image, which looks at the places that the host's own would look at.
+_JOURNAL: Final = ("/etc/machine-id", "/run/log/journal", "/var/log/journal")
+# For systemctl and for what speaks D-Bus; only where the profile may change the host anyway.
+_SERVICES: Final = ("/run/systemd", "/run/dbus")
+# bash and ash both read it, unless a file of the image has its own.
+PROMPT: Final = r"[toolbox] \u@\h:\w\$ "
+
+
+def plan(request: Request, host: Host, image: Image, name: str) -> Plan:
+    """The container for one command; `name` is the container's."""
+    profile = profiles.named(request.profile)
+    notes: list[str] = []
+    return Plan(
+        name=name,
+        image=image,
+        host_namespaces=profile.host_namespaces,
+        mounts=tuple(_mounts(request, profile, host)),
+        capabilities=rights.capabilities(host, {}, profile.capabilities, notes),
+        limits=dataclasses.replace(
+            rights.limits(
+                host, notes, memory=request.memory, cpus=request.cpus, pids=request.pids,
+                oom_score_adj=OOM_SCORE_ADJ,
+            ),
+            nofile=None,
+            nproc=None,
+        ),
+        environment={**_environment(request), **request.environment},
+        labels={**rights.labels("toolbox"), "io.hatchway.toolbox.profile": profile.name},
+        notes=tuple(notes),
+        command=request.command,
+        user=request.user or "0:0",
+        workdir=request.workdir,
+        terminal=request.terminal,
+        confined=profile.confined,
+        looks_only=profile.looks_only,
+    )  # fmt: skip
+
+
+def _environment(request: Request) -> dict[str, str]:
+    given = {"HOST": spec.HOST, "container": "hatchway", "SYSTEMD_IGNORE_CHROOT": "1"}
+    if request.terminal:
+        given |= {"TERM": os.environ.get("TERM", "xterm"), "PS1": PROMPT}
+    return given
+
+
+def _mounts(request: Request, profile: Profile, host: Host) -> Iterator[Mount]:
+    if profile.sees_host:
+        yield from _view(request, host)
+        yield from (
+            Mount(
+                source=place, target=place, read_only=True, recursive=False,
+                reason="the host's journal",
+            )
+            for place in _JOURNAL
+            if Path(place).exists()
+        )  # fmt: skip
+    if profile.devices:
+        yield Mount(source="/dev", target="/dev", reason="the host's devices, also those to come")
+        yield Mount(source="/sys", target="/sys", reason="the host's devices, cgroups and tracing")
+        yield from (
+            Mount(source=place, target=place, reason="systemctl, D-Bus")
+            for place in _SERVICES
+            if Path(place).is_dir()
+        )
+    for volume in request.volumes:
+        if volume.read_only:
+            yield from view.sealed(volume.source, volume.target, "asked for")
+        else:
+            yield Mount(source=volume.source, target=volume.target, reason="asked for")
+
+
+def _view(request: Request, host: Host) -> Iterator[Mount]:
+    if not request.host_rw:
+        yield from view.sealed("/", spec.HOST, "the host, to look at")
+        return
+    yield Mount(
+        source="/",
+        target=spec.HOST,
+        # A slave sees the host mount and unmount: a private copy would hold its disks busy.
+        propagation="rslave" if host.root_shared else "rprivate",
+        reason="the host, to change: --host-rw",
+    )

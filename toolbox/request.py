@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What somebody wants of a toolbox, and the parts of it that are written as text."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Final
+
+from launcher.errors import UsageError
+from launcher.runtimes import Wish
+from toolbox import profiles
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,39}")
+_VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_USER: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Volume:
+    """A directory or file of the host, to be seen in the toolbox."""
+
+    source: str
+    target: str
+    read_only: bool = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A toolbox to be; no `command` is a shell. `timeout` is in seconds, 0 for none.
+
+    `memory` is in bytes, `pull_timeout` in seconds.
+    """
+
+    image: str
+    command: tuple[str, ...] = ()
+    profile: str = profiles.DEFAULT
+    user: str = ""
+    workdir: str = ""
+    volumes: tuple[Volume, ...] = ()
+    environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    host_rw: bool = False
+    terminal: bool = False
+    interactive: bool = True
+    keep: str = ""
+    timeout: float = 0.0
+    pull_timeout: float = 300.0
+    memory: int = 1 << 30
+    cpus: float = 2.0
+    pids: int = 2048
+    wish: Wish = dataclasses.field(default_factory=Wish)
+
+
+def parse_volume(text: str) -> Volume:
+    """`SOURCE:TARGET[:ro|rw]`; `ValueError` says what is wrong."""
+    source, _, rest = text.partition(":")
+    target, _, mode = rest.partition(":")
+    if not source.startswith("/") or not target.startswith("/") or mode not in ("", "ro", "rw"):
+        message = f"expected /SOURCE:/TARGET or /SOURCE:/TARGET:ro, not {text!r}"
+        raise ValueError(message)
+    if set(text) & set(',"\n'):
+        message = f"{text!r} holds a comma, a quote or a line break, which engines take apart"
+        raise ValueError(message)
+    if ".." in PurePosixPath(target).parts or PurePosixPath(target) == PurePosixPath("/"):
+        message = f"{target!r} is no place for it"
+        raise ValueError(message)
+    if not Path(source).exists():  # docker would make a directory of it
+        message = f"there is no {source} on this host"
+        raise ValueError(message)
+    return Volume(source, str(PurePosixPath(target)), mode == "ro")
+
+
+def parse_variable(text: str) -> tuple[str, str]:
+    """`NAME=VALUE`, or `NAME` for its value here; the error repeats no value."""
+    name, given, value = text.partition("=")
+    if not _VARIABLE.fullmatch(name):
+        message = f"expected NAME=VALUE or NAME, and {name[:40]!r} is no name"
+        raise ValueError(message)
+    if not given and name not in os.environ:
+        message = f"{name} is not set here, so that it has no value to hand on"
+        raise ValueError(message)
+    value = value if given else os.environ[name]
+    if "\0" in value:
+        message = f"the value of {name} holds a NUL"
+        raise ValueError(message)
+    return name, value
+
+
+def variables(texts: Iterable[str]) -> dict[str, str]:
+    return dict(parse_variable(text) for text in texts)
+
+
+def parse_user(text: str) -> str:
+    if text and not _USER.fullmatch(text):
+        message = f"expected USER or USER:GROUP, not {text!r}"
+        raise ValueError(message)
+    return text
+
+
+def parse_workdir(text: str) -> str:
+    if text and (not text.startswith("/") or "\n" in text):
+        message = f"expected an absolute path, not {text!r}"
+        raise ValueError(message)
+    return text
+
+
+def parse_name(text: str) -> str:
+    """The name of a toolbox that is kept, or of a running one."""
+    if not NAME.fullmatch(text):
+        message = f"{text!r} is no name of a toolbox"
+        hint = "Lower case letters, digits, `.`, `_` and `-`, 40 at most."
+        raise UsageError("usage.invalid", message, hint)
+    return text

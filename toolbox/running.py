@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One command in a toolbox of its own: started, waited for, and nothing left of it."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import time
+from typing import TYPE_CHECKING, Final
+
+from launcher import interrupt, runtimes
+from launcher.errors import ContainerError, Exit, HatchwayError
+from toolbox import claims, foreground, planning, sweeping
+from toolbox.claims import Claim, Record
+from toolbox.shells import SHELLS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from launcher.host import Host
+    from launcher.monitor import Monitor
+    from launcher.plan import Plan
+    from launcher.runtimes.base import Image, Runtime
+    from toolbox.foreground import Streams
+    from toolbox.request import Request
+
+    Ensure = Callable[[Runtime, float], Image]
+
+TIMED_OUT: Final = 124  # as timeout(1) has it
+GRACE: Final = 10.0  # seconds between SIGTERM and SIGKILL
+HANGUP_GRACE: Final = 1.0
+
+
+def run(
+    request: Request, host: Host, ensure: Ensure, monitor: Monitor, *,
+    own: str = "", streams: Streams = None,
+) -> int:  # fmt: skip
+    """Run the command and give its exit status; 124 when `timeout` ended it.
+
+    Whatever happens, the container and what was written for it are gone afterwards. `own` is the
+    id under which others know it; `streams` are for the command instead of ours.
+    """
+    with interrupt.noted():
+        sweeping.sweep(host, monitor)
+        choice = runtimes.choose(request.wish, host)
+        sweeping.sweep_engine(choice.runtime, monitor)
+        image = ensure(choice.runtime, request.pull_timeout)
+        interrupt.check()
+        session = _Session(request, host, choice.runtime, image, monitor, streams)
+        with claims.claim(own or claims.new_id()) as claim:
+            return session.run(claim)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Session:
+    request: Request
+    host: Host
+    runtime: Runtime
+    image: Image
+    monitor: Monitor
+    streams: Streams
+
+    def run(self, claim: Claim) -> int:
+        if self.request.command:
+            return self._attempt(claim, self.request.command, last=True)
+        for shell in SHELLS:
+            status = self._attempt(claim, shell, last=False)
+            if status not in (Exit.CANNOT_INVOKE, Exit.NOT_FOUND):
+                return status
+        message = f"{self.request.image} has no shell"
+        hint = "Name a command of it: hatchway toolbox run --image IMAGE -- COMMAND"
+        raise ContainerError("toolbox.no-shell", message, hint)
+
+    def _attempt(self, claim: Claim, command: tuple[str, ...], *, last: bool) -> int:
+        wanted = dataclasses.replace(self.request, command=command)
+        plan = planning.plan(wanted, self.host, self.image, f"{planning.PREFIX}{claim.id}")
+        for note in plan.notes if last else ():
+            self.monitor.note(note)
+        claim.write(self._record(claim, plan))
+        quiet = not last and self.request.terminal  # a terminal's stderr is the client's alone
+        clean = False
+        try:
+            argv = self.runtime.foreground(
+                plan, interactive=self.request.interactive, scratch=claim.directory
+            )
+            self.monitor.close()
+            with foreground.blocked(), foreground.terminal_kept():
+                interrupt.check()
+                client = foreground.Client(argv, streams=self.streams, silent=quiet)
+                status, clean = self._wait(client, plan)
+            return self.runtime.verdict(plan, status, claim.directory) if clean else status
+        finally:
+            self._clean_up(plan, clean=clean)
+
+    def _wait(self, client: foreground.Client, plan: Plan) -> tuple[int, bool]:
+        """The status, and whether the container ended by itself."""
+        limit = self.request.timeout
+        status = client.wait(time.monotonic() + limit if limit else None)
+        if status is None:
+            self.monitor.note(f"ending the command: {limit:g} s are over")
+            self._end(client, plan)
+            return TIMED_OUT, False
+        if status < 0:  # the client itself was ended by a signal
+            return 128 - status, False
+        if client.asked_to_end and self.request.terminal:
+            return status, False
+        return status, status != Exit.OURS
+
+    def _end(self, client: foreground.Client, plan: Plan) -> None:
+        with interrupt.held(), foreground.unblocked(), contextlib.suppress(HatchwayError):
+            self.runtime.remove(plan.name, grace=GRACE)
+        if client.wait(time.monotonic() + HANGUP_GRACE) is None:
+            client.send(9)
+            client.wait()
+
+    def _clean_up(self, plan: Plan, *, clean: bool) -> None:
+        """An engine that removes what has ended need not be asked whether it did."""
+        if clean and self.runtime.removes_what_ended:
+            return
+        with interrupt.held():
+            self.runtime.remove(plan.name, grace=HANGUP_GRACE)
+
+    def _record(self, claim: Claim, plan: Plan) -> Record:
+        wish = self.request.wish
+        return Record(
+            id=claim.id,
+            container=plan.name,
+            runtime=self.runtime.name,
+            socket=wish.socket,
+            namespace=wish.namespace,
+            image=self.request.image,
+            profile=self.request.profile,
+            command=plan.command,
+            began=time.time(),
+            pid=os.getpid(),
+        )

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What launchers left that were killed, and what a power cut left: removed by the next one."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import shutil
+from typing import TYPE_CHECKING
+
+from launcher import files, runtimes
+from launcher.errors import HatchwayError
+from launcher.runtimes import Wish
+from toolbox import claims
+from toolbox.planning import PREFIX
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from launcher.host import Host
+    from launcher.monitor import Monitor
+    from launcher.runtimes.base import Runtime
+
+GRACE = 1.0  # seconds; whoever used it has gone
+
+
+def sweep(host: Host, monitor: Monitor) -> None:
+    """Remove the containers of dead launchers; living ones are never touched.
+
+    What an engine refuses to remove stays recorded for the next time, and is told.
+    """
+    for place in claims.places():
+        with claims.dead(place) as nobody:
+            if nobody:
+                _clear(place, host, monitor)
+
+
+def sweep_engine(runtime: Runtime, monitor: Monitor) -> None:
+    """Once a boot: what this engine still holds of toolboxes from before it."""
+    files.own_directory(claims.RUN.parent)
+    files.own_directory(claims.RUN, mode=0o700)
+    mark = claims.RUN / f"swept.{hashlib.sha256(runtime.describe().encode()).hexdigest()[:16]}"
+    if mark.exists():
+        return
+    for name in runtime.names(PREFIX):
+        if not (claims.RUN / name.removeprefix(PREFIX)).exists():
+            monitor.note(f"removing {name}, which nobody runs any more")
+            with contextlib.suppress(HatchwayError):
+                runtime.remove(name, grace=GRACE)
+    files.write(mark, b"")
+
+
+def _clear(place: Path, host: Host, monitor: Monitor) -> None:
+    record = claims.Record.read(place)
+    if record is not None:
+        monitor.note(f"removing the toolbox {record.id}, whose launcher was killed")
+        try:
+            wish = Wish(record.runtime, record.socket, record.namespace)
+            runtimes.choose(wish, host).runtime.remove(record.container, grace=GRACE)
+        except HatchwayError as problem:
+            monitor.note(f"it stays for now: {problem.message}")
+            return
+    shutil.rmtree(place, ignore_errors=True)

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A directory of the host with all that is mounted below it, read-only, in any image and engine.
+
+Engines make the top alone read-only, the kernel can do a whole tree only since 5.12, and an image
+that is not ours cannot seal it. So each mount becomes a read-only bind of its own, and what is
+mounted later stays outside. Other containers' roots, and file systems that somebody elsewhere
+answers for, are left out: the first are many, and a dead file server would hang the start.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from hostview import mountinfo, seal
+from launcher.plan import Mount
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MOUNTINFO: Final = Path("/proc/self/mountinfo")
+MOST: Final = 200  # binds; more would make the client's command line and the start too long
+
+# Below these lie mounts of single containers, or of our own.
+_ENGINES: Final = (
+    "/var/lib/docker", "/var/lib/containers", "/var/lib/containerd", "/var/lib/kubelet",
+    "/var/lib/rancher", "/var/lib/hatchway", "/run/containerd", "/run/host-containerd",
+    "/run/docker", "/run/containers", "/run/netns", "/run/hatchway", "/run/k3s", "/run/user",
+    "/run/credentials", "/dev", "/sys", "/proc",
+)  # fmt: skip
+_NOTHING_TO_SEE: Final = frozenset({"autofs", "nsfs", "rpc_pipefs"})
+
+
+def sealed(source: str, target: str, reason: str, *, table: str | None = None) -> list[Mount]:
+    """Binds that show `source` at `target`; `table` stands in for /proc/self/mountinfo."""
+    if table is None:
+        table = MOUNTINFO.read_text(encoding="utf-8", errors="surrogateescape")
+    points = sorted(set(_points(table, source)))[: MOST - 1]
+    below = (_bind(point, f"{target}/{_relative(point, source)}", reason) for point in points)
+    return [_bind(source, target, reason), *below]
+
+
+def _points(table: str, source: str) -> Iterator[str]:
+    """The mount points below `source` that are shown, without `source` itself."""
+    for mount in mountinfo.reachable(mountinfo.parse(table)):
+        if mount.point == source or not mountinfo.inside(mount.point, source):
+            continue
+        if mount.fstype in _NOTHING_TO_SEE or _is_remote(mount.fstype):
+            continue
+        if not any(_deeper(mount.point, place) for place in _ENGINES) and _sayable(mount.point):
+            yield mount.point
+
+
+def _is_remote(fstype: str) -> bool:
+    return fstype.partition(".")[0] in seal.NETWORK_TYPES
+
+
+def _deeper(point: str, place: str) -> bool:
+    return point != place and mountinfo.inside(point, place)
+
+
+def _sayable(point: str) -> bool:
+    """Whether clients with docker's command line can be told this path."""
+    return not set(point) & set(',:"\n') and "//deleted" not in point
+
+
+def _relative(point: str, source: str) -> str:
+    return point.removeprefix(source).lstrip("/")
+
+
+def _bind(source: str, target: str, reason: str) -> Mount:
+    return Mount(source=source, target=target, reason=reason, read_only=True, recursive=False)
