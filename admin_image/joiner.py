@@ -47,6 +47,7 @@ class Session:
         self.root = options["root"] == "target"
         self.tools_at = options["tools-at"]
         self.read_only = options["read-only"] == "yes"
+        self.confined = options["confined"] == "yes"
         self.environment = options["environment"] == "target"
         self.directory = options["directory"] == "target"
         self.workdir = options["workdir"]
@@ -90,7 +91,7 @@ def join(session: Session) -> int:
         elif not same["net"]:
             tree.show_network()
         if not belt and not same["pid"]:
-            tree.show_processes()
+            tree.show_processes(confined=session.confined)
         identity.become(subject, who, mask)
         return minder.mind(command, subject.proc)
 

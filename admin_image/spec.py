@@ -115,7 +115,8 @@ class JoinSpec:
     `started` is field 22 of its /proc/PID/stat. `root`, `environment` and `directory` are
     `target` for the target's, or empty; `tools_at` is a directory of the target for our tools,
     when its root is `/`; `user` is `UID[:GID]`, `target` for that of the process, or empty for
-    the target's root; `capabilities` are bits, of what the command keeps.
+    the target's root; `capabilities` are bits, of what the command keeps; `confined` keeps it
+    from changing the kernel's settings in /proc.
     """
 
     pid: int
@@ -124,6 +125,7 @@ class JoinSpec:
     root: str = ""
     tools_at: str = ""
     read_only: bool = False
+    confined: bool = True
     environment: str = ""
     directory: str = ""
     workdir: str = ""
@@ -133,7 +135,8 @@ class JoinSpec:
     def argv(self, command: tuple[str, ...]) -> tuple[str, ...]:
         """The whole command line; an empty `command` is a shell."""
         words = dataclasses.asdict(self)
-        words["read_only"] = "yes" if self.read_only else ""
+        words |= {name: "yes" for name, value in words.items() if value is True}
+        words |= {name: "" for name, value in words.items() if value is False}
         words["capabilities"] = f"{self.capabilities:x}"
         options = (f"--{name.replace('_', '-')}={value}" for name, value in words.items())
         return (*JOIN, *options, "--", *command)

@@ -9,6 +9,7 @@ written, no file of ours is in its sight, and with the last process of ours the 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from typing import TYPE_CHECKING
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from admin_image.subject import Subject
 
 PLACE = "/target"
+HOST = "/host"
+# What engines make read-only in any container.
+_SETTINGS = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
 # What the target's programs resolve names with, ours are to use as well.
 NAMES = ("/etc/resolv.conf", "/etc/hosts")
 
@@ -107,10 +111,18 @@ def lead_to(pid: int) -> None:
         os.symlink(f"/proc/{pid}/root", PLACE)
 
 
-def show_processes() -> None:
-    """Show the target's processes in /proc; for a process that is in its pid namespace."""
+def show_processes(*, confined: bool) -> None:
+    """Show the target's processes in /proc; for a process that is in its pid namespace.
+
+    `confined` makes the settings of the kernel in there read-only, as engines do.
+    """
     flags = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
     kernel.mount("proc", "/proc", "proc", flags)
+    for place in _SETTINGS if confined else ():
+        if os.path.exists(place):
+            kernel.mount(place, place, flags=kernel.MS_BIND)
+            again = kernel.MS_REMOUNT | kernel.MS_BIND | kernel.MS_RDONLY
+            kernel.mount("none", place, flags=flags | again)
 
 
 def show_network() -> None:
@@ -129,7 +141,20 @@ def show_network() -> None:
 def become_root() -> None:
     """Make the copy at `PLACE` the root, and let go of all else."""
     os.chdir(PLACE)
-    # pivot_root(2): both may be the same, and the old root then lies on top of the new one.
-    kernel.pivot_root(".", ".")
-    kernel.umount2(".", kernel.MNT_DETACH)
+    try:
+        # pivot_root(2): both may be the same, and the old root then lies on top of the new one.
+        kernel.pivot_root(".", ".")
+        kernel.umount2(".", kernel.MNT_DETACH)
+    except PermissionError:
+        # docker's filter; what was the root lies below the new one, where no path leads.
+        _let_go(HOST)
+        kernel.mount(".", "/", flags=kernel.MS_MOVE)
+        os.chroot(".")
     os.chdir("/")
+
+
+def _let_go(place: str) -> None:
+    """Take what is mounted at a place out of view; nothing there is as good."""
+    with contextlib.suppress(OSError):
+        while True:
+            kernel.umount2(place, kernel.MNT_DETACH | kernel.UMOUNT_NOFOLLOW)

@@ -12,6 +12,7 @@ from admin_image import spec
 from launcher.plan import Mount, Plan
 from launcher.profiles import rights
 from toolbox import profiles, view
+from toolbox.target import joining
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,16 +34,17 @@ _SERVICES: Final = ("/run/systemd", "/run/dbus")
 PROMPT: Final = r"[toolbox] \u@\h:\w\$ "
 
 
-def plan(request: Request, host: Host, image: Image, name: str) -> Plan:
-    """The container for one command; `name` is the container's."""
+def plan(request: Request, host: Host, image: Image, name: str, *, engine: str = "") -> Plan:
+    """The container for one command; `name` is the container's, `engine` the runtime's."""
     profile = profiles.named(request.profile)
     notes: list[str] = []
-    return Plan(
+    needs = joining.NEEDS if request.joining and joining.is_ours(image) else {}
+    made = Plan(
         name=name,
         image=image,
         host_namespaces=profile.host_namespaces,
         mounts=tuple(_mounts(request, profile, host)),
-        capabilities=rights.capabilities(host, {}, profile.capabilities, notes),
+        capabilities=rights.capabilities(host, needs, profile.capabilities, notes),
         limits=dataclasses.replace(
             rights.limits(
                 host, notes, memory=request.memory, cpus=request.cpus, pids=request.pids,
@@ -61,6 +63,9 @@ def plan(request: Request, host: Host, image: Image, name: str) -> Plan:
         confined=profile.confined,
         looks_only=profile.looks_only,
     )  # fmt: skip
+    if request.joining is None:
+        return made
+    return joining.adapt(made, request.joining, engine=engine, kept=profile.capabilities)
 
 
 def _environment(request: Request) -> dict[str, str]:

@@ -16,6 +16,8 @@ from toolbox import profiles
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from toolbox.target.joining import Joining
+
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,39}")
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _USER: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?")
@@ -54,6 +56,7 @@ class Request:
     cpus: float = 2.0
     pids: int = 2048
     wish: Wish = dataclasses.field(default_factory=Wish)
+    joining: Joining | None = None
 
 
 def parse_volume(text: str) -> Volume:

@@ -14,6 +14,7 @@ from launcher.errors import ContainerError, Exit, HatchwayError
 from toolbox import claims, foreground, planning, sweeping
 from toolbox.claims import Claim, Record
 from toolbox.shells import SHELLS
+from toolbox.target import joining
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,7 +63,8 @@ class _Session:
     streams: Streams
 
     def run(self, claim: Claim) -> int:
-        if self.request.command:
+        joined = self.request.joining is not None and joining.is_ours(self.image)
+        if self.request.command or joined:  # beside a target our image knows which shell
             return self._attempt(claim, self.request.command, last=True)
         for shell in SHELLS:
             status = self._attempt(claim, shell, last=False)
@@ -74,7 +76,9 @@ class _Session:
 
     def _attempt(self, claim: Claim, command: tuple[str, ...], *, last: bool) -> int:
         wanted = dataclasses.replace(self.request, command=command)
-        plan = planning.plan(wanted, self.host, self.image, f"{planning.PREFIX}{claim.id}")
+        plan = planning.plan(
+            wanted, self.host, self.image, f"{planning.PREFIX}{claim.id}", engine=self.runtime.name
+        )
         for note in plan.notes if last else ():
             self.monitor.note(note)
         claim.write(self._record(claim, plan))

@@ -23,8 +23,10 @@ from launcher.cli.output import Output
 from launcher.errors import Exit, HatchwayError, UsageError
 
 if TYPE_CHECKING:
+    from launcher.host import Host
     from launcher.settings import Settings
     from toolbox.request import Request
+    from toolbox.target.joining import Wanted
 
 app = typer.Typer(
     help="Tools for this host, in a container that is gone when they end. Alone: a shell.",
@@ -55,6 +57,25 @@ PullOption = Annotated[str, typer.Option("--pull", help="missing, always or neve
 LimitOption = Annotated[
     float, typer.Option("--timeout", min=0, help="End the command after so many seconds.")
 ]
+TargetOption = Annotated[
+    str,
+    typer.Option("--target", help="A container to be beside: containerd://..., pod/..., pid:N."),
+]
+TargetSocketOption = Annotated[
+    str, typer.Option("--target-socket", help="The socket of the target's engine.")
+]
+RootOption = Annotated[
+    str, typer.Option("--root", help="target: the target's files are /, not at /target.")
+]
+ToolsAtOption = Annotated[
+    str, typer.Option("--tools-at", help="An empty directory of the target for our tools.")
+]
+EnvFromTargetOption = Annotated[
+    bool, typer.Option("--env-from-target", help="The target's environment, below ours.")
+]
+CwdFromTargetOption = Annotated[
+    bool, typer.Option("--cwd-from-target", help="Begin in the target's working directory.")
+]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Print the plan; do nothing.")]
 
 
@@ -75,6 +96,12 @@ def run(
     user: UserOption = "",
     workdir: WorkdirOption = "",
     host_rw: HostRwOption = False,
+    target: TargetOption = "",
+    target_socket: TargetSocketOption = "",
+    root: RootOption = "",
+    tools_at: ToolsAtOption = "",
+    env_from_target: EnvFromTargetOption = False,
+    cwd_from_target: CwdFromTargetOption = False,
     tty: TtyOption = False,
     no_tty: NoTtyOption = False,
     timeout: LimitOption = 0,
@@ -88,15 +115,21 @@ def run(
     form: OutputOption = Output.TEXT,
 ) -> int:
     """Run a command in a toolbox of its own; its exit status is ours."""
+    from toolbox.target import joining
+
     settings = options.load_settings()
+    beside = joining.wanted(
+        target, socket=target_socket, root=root, tools_at=tools_at, environment=env_from_target,
+        directory=cwd_from_target,
+    )  # fmt: skip
     request, authfile = _request(
         settings, tuple(command), image=image, profile=profile, volume=volume, env=env, user=user,
         workdir=workdir, host_rw=host_rw, terminal=_terminal(tty, no_tty), timeout=timeout,
         runtime=runtime, socket=socket, namespace=namespace, authfile=authfile,
     )  # fmt: skip
     if dry_run:
-        return _print_plan(request, form)
-    return _run(request, settings, pull, authfile, quiet=quiet)
+        return _print_plan(request, beside, form)
+    return _run(request, beside, settings, pull, authfile, quiet=quiet)
 
 
 @app.command("enter")
@@ -108,6 +141,12 @@ def enter(
     user: UserOption = "",
     workdir: WorkdirOption = "",
     host_rw: HostRwOption = False,
+    target: TargetOption = "",
+    target_socket: TargetSocketOption = "",
+    root: RootOption = "",
+    tools_at: ToolsAtOption = "",
+    env_from_target: EnvFromTargetOption = False,
+    cwd_from_target: CwdFromTargetOption = False,
     tty: TtyOption = False,
     no_tty: NoTtyOption = False,
     timeout: LimitOption = 0,
@@ -119,13 +158,19 @@ def enter(
     quiet: QuietOption = False,
 ) -> int:
     """A shell in a toolbox: the image's own, whichever it has."""
+    from toolbox.target import joining
+
     settings = options.load_settings()
+    beside = joining.wanted(
+        target, socket=target_socket, root=root, tools_at=tools_at, environment=env_from_target,
+        directory=cwd_from_target,
+    )  # fmt: skip
     request, authfile = _request(
         settings, (), image=image, profile=profile, volume=volume, env=env, user=user,
         workdir=workdir, host_rw=host_rw, terminal=_terminal(tty, no_tty), timeout=timeout,
         runtime=runtime, socket=socket, namespace=namespace, authfile=authfile,
     )  # fmt: skip
-    return _run(request, settings, pull, authfile, quiet=quiet)
+    return _run(request, beside, settings, pull, authfile, quiet=quiet)
 
 
 def _request(
@@ -175,7 +220,10 @@ def _terminal(tty: bool, no_tty: bool) -> bool:
     return not no_tty and (os.isatty(0) if tty else all(os.isatty(fd) for fd in (0, 1, 2)))
 
 
-def _run(request: Request, settings: Settings, pull: str, authfile: str, *, quiet: bool) -> int:
+def _run(
+    request: Request, beside: Wanted | None, settings: Settings, pull: str, authfile: str, *,
+    quiet: bool,
+) -> int:  # fmt: skip
     """What fails on our side is status 125: every other one is the command's."""
     from launcher import monitor
     from launcher.host import Host, require_root
@@ -185,11 +233,13 @@ def _run(request: Request, settings: Settings, pull: str, authfile: str, *, quie
     sys.stdout.flush()
     try:
         require_root()
+        host = Host.read()
+        request = _joined(request, beside, host)
         with monitor.for_terminal(quiet=quiet) as listener:
             have = options.ensure(settings, listener, policy, authfile)
             return running.run(
                 request,
-                Host.read(),
+                host,
                 lambda engine, limit: have(request.image, engine, limit),
                 listener,
             )
@@ -200,7 +250,14 @@ def _run(request: Request, settings: Settings, pull: str, authfile: str, *, quie
         return Exit.OURS
 
 
-def _print_plan(request: Request, form: Output) -> int:
+def _joined(request: Request, beside: Wanted | None, host: Host) -> Request:
+    """The request with its target, which has to run by now."""
+    if beside is None:
+        return request
+    return dataclasses.replace(request, joining=beside.look(request.wish, host))
+
+
+def _print_plan(request: Request, beside: Wanted | None, form: Output) -> int:
     """The plan, with the image's digest where the image is here already."""
     from launcher import door as doors
     from launcher import images, runtimes
@@ -210,13 +267,14 @@ def _print_plan(request: Request, form: Output) -> int:
     from toolbox import planning
 
     host = Host.read()
+    request = _joined(request, beside, host)
     choice = runtimes.choose(request.wish, host)
     reference = Reference.parse(request.image)
     found = images.find(reference, runtime=choice.runtime, store=doors.STATE)
     image = found or Image(reference.local_name(), "")
     # Values may be secret, and what is printed here is passed around.
     hidden = dataclasses.replace(request, environment=dict.fromkeys(request.environment, "***"))
-    planned = planning.plan(hidden, host, image, f"{planning.PREFIX}ID")
+    planned = planning.plan(hidden, host, image, f"{planning.PREFIX}ID", engine=choice.runtime.name)
     if form is Output.TEXT:
         output.lines([f"runtime    {choice.runtime.describe()} ({choice.why})"])
         output.lines(planned.describe())

@@ -15,29 +15,31 @@ if TYPE_CHECKING:
     from launcher.runtimes import Wish
 
 
-def resolve(text: str, wish: Wish, host: Host) -> Target:
+def resolve(text: str, wish: Wish, host: Host, *, socket: str = "") -> Target:
     """The running container that `text` names.
 
-    It may be another engine's than the toolbox is to run in; `wish` only says at which socket one
-    of that engine's kind is. Raises `UsageError` for what is no name, `TargetError` when nothing
-    or more than one thing fits, or it does not run, `RuntimeUnavailableError` without its engine.
+    It may be another engine's than the toolbox is to run in, which `wish` says; `socket` is the
+    one of the target's. Raises `UsageError` for what is no name, `TargetError` when nothing or
+    more than one thing fits, or it does not run, `RuntimeUnavailableError` without its engine.
     """
     name = parse(text)
-    return target(_candidate(name, wish, host), name)
+    engine = "containerd" if name.kind == "pod" else name.kind
+    own = socket or (wish.socket if wish.name in ("auto", engine) else "")
+    return target(_candidate(name, own, host), name)
 
 
-def _candidate(name: Name, wish: Wish, host: Host) -> Candidate:
+def _candidate(name: Name, socket: str, host: Host) -> Candidate:
     from toolbox.target import containers, engines, pods
 
     match name.kind:
         case "pid":
             return _by_pid(name)
         case "pod":
-            return pods.by_pod(name, engines.containerds(wish))
+            return pods.by_pod(name, engines.containerds(socket))
         case "containerd":
-            return containers.by_containerd(name, engines.containerds(wish))
+            return containers.by_containerd(name, engines.containerds(socket))
         case "docker" | "podman":
-            return containers.by_client(name, engines.client(name.kind, wish, host))
+            return containers.by_client(name, engines.client(name.kind, socket, host))
 
 
 def _by_pid(name: Name) -> Candidate:

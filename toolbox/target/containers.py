@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import json
+from typing import TYPE_CHECKING, Any, Final
 
 from launcher import process
 from launcher.errors import HostError, RuntimeUnavailableError
@@ -22,8 +23,8 @@ _STATES: Final = {
     "running": State.RUNNING, "restarting": State.RUNNING, "removing": State.RUNNING,
     "stopping": State.RUNNING, "paused": State.PAUSED,
 }  # fmt: skip
-# Two questions, whatever the number of containers.
-_LINE: Final = "{{.ID}}\t{{.Names}}\t{{.State}}"
+# podman's templates give the state in other words than its JSON; docker knows only templates.
+_FORMAT: Final = {"docker": "{{json .}}", "podman": "json"}
 
 
 def by_containerd(name: Name, engines: Sequence[Containerd]) -> Candidate:
@@ -70,7 +71,8 @@ def _where(name: Name, engines: Sequence[Containerd]) -> str:
 
 def by_client(name: Name, client: tuple[str, ...]) -> Candidate:
     """The container of that id, beginning of an id, or name; `client` is docker's or podman's."""
-    listing = _ask(client, "ps", "--all", "--no-trunc", "--format", _LINE)
+    # Two questions, whatever the number of containers.
+    listing = _ask(client, "ps", "--all", "--no-trunc", "--format", _FORMAT[name.kind])
     everyone = parse_listing(name.kind, listing)
     fits = [one for one in everyone if one.id.startswith(name.name) or one.name == name.name]
     chosen = pick(name, fits)
@@ -88,16 +90,27 @@ def by_client(name: Name, client: tuple[str, ...]) -> Candidate:
 
 
 def parse_listing(runtime: str, listing: str) -> list[Candidate]:
-    """Read lines of `_LINE`; a container with several names goes by the first."""
-    lines = (line.split("\t") for line in listing.splitlines())
+    """Read podman's array, or docker's object on each line; the first of several names counts."""
+    text = listing.strip()
+    found: list[dict[str, Any]] = (
+        json.loads(text)
+        if text.startswith("[")
+        else [json.loads(line) for line in text.splitlines()]
+    )
     return [
         Candidate(
-            runtime=runtime, prefix=f"{runtime}://", id=words[0], name=words[1].split(",")[0],
-            state=_STATES.get(words[2].lower(), State.STOPPED),
+            runtime=runtime,
+            prefix=f"{runtime}://",
+            id=one.get("Id") or one["ID"],
+            name=_first(one.get("Names") or ""),
+            state=_STATES.get(str(one.get("State", "")).lower(), State.STOPPED),
         )
-        for words in lines
-        if len(words) == 3
-    ]  # fmt: skip
+        for one in found
+    ]
+
+
+def _first(names: str | list[str]) -> str:
+    return (names.split(",") if isinstance(names, str) else names)[0]
 
 
 def _ask(client: tuple[str, ...], *argv: str) -> str:

@@ -12,33 +12,30 @@ from toolbox.target.containerd import Containerd
 
 if TYPE_CHECKING:
     from launcher.host import Host
-    from launcher.runtimes import Wish
 
 
-def containerds(wish: Wish) -> list[Containerd]:
-    """Each one once; where pods run may be another than where the toolbox does."""
+def containerds(socket: str) -> list[Containerd]:
+    """The one at `socket`, or each that answers: pods may run in another than the toolbox does."""
     program = process.find_program("ctr")
     problems = [] if program else ["no ctr on PATH"]
     found: dict[Path, Containerd] = {}
-    named = wish.socket if wish.name in ("auto", "containerd") else ""
-    for address in filter(None, (named, *runtimes.CONTAINERD_SOCKETS)) if program else ():
+    for address in ((socket,) if socket else runtimes.CONTAINERD_SOCKETS) if program else ():
         problem = runtimes.connect(address)
         if problem is None:
             found.setdefault(Path(address).resolve(), Containerd(program or "ctr", address))
         else:
             problems.append(f"{address}: {problem}")
     if not found:
-        hint = "Start containerd, or name its socket: --runtime containerd --socket PATH."
+        hint = "Start containerd, or name its socket: --target-socket PATH."
         raise RuntimeUnavailableError("runtime.down", f"containerd: {', '.join(problems)}", hint)
     return list(found.values())
 
 
-def client(kind: str, wish: Wish, host: Host) -> tuple[str, ...]:
+def client(kind: str, socket: str, host: Host) -> tuple[str, ...]:
     """The beginning of the command line of docker or podman."""
     from launcher.runtimes.whales import Whales
 
-    own = wish.socket if wish.name == kind else ""
-    engine = runtimes.choose(runtimes.Wish(kind, own), host).runtime
+    engine = runtimes.choose(runtimes.Wish(kind, socket), host).runtime
     if not isinstance(engine, Whales):
         raise TypeError(kind)
     return (engine.program, *engine.options)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import re
 from typing import TYPE_CHECKING, Any, Final
 
@@ -118,6 +117,8 @@ def missing(name: Name, near: Iterable[str], where: str) -> TargetError:
 
 def nearest(word: str, words: Iterable[str]) -> list[str]:
     """Those most like `word`, the most like first."""
+    import difflib
+
     return difflib.get_close_matches(word, sorted(set(words)), n=SHOWN, cutoff=0.6)
 
 
