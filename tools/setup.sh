@@ -21,6 +21,9 @@ qemu-img qemu-utils
 mmdebstrap mmdebstrap
 mksquashfs squashfs-tools
 mkfs.ext4 e2fsprogs
+mkfs.vfat dosfstools
+mcopy mtools
+genisoimage genisoimage
 ssh openssh-client
 sshd openssh-server
 rsync rsync

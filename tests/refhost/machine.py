@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import shutil
 import socket
@@ -20,7 +21,7 @@ from tests.refhost.qemu import Hardware, argv
 from tests.refhost.qmp import Monitor
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 # Ten seconds on an idle machine; many times that when all its processors are busy.
 UP_TIMEOUT = 240.0
@@ -103,10 +104,15 @@ class Machine:
 
     # Power
 
-    def boot(self) -> None:
-        """Switch the host on; returns at once. `copy_in` since the last boot is done on the way."""
+    def boot(self, *, qemu_args: Sequence[str] | None = None) -> None:
+        """Switch the host on; returns at once. `copy_in` since the last boot is done on the way.
+
+        `qemu_args`, where given, replace those of before: another firmware, another seed disk.
+        """
         if self.running:
             raise MachineError("the host is running already")
+        if qemu_args is not None:
+            self._hardware = dataclasses.replace(self._hardware, extra=tuple(qemu_args))
         parcel = self._hardware.directory / "parcel.img" if self._waiting else None
         if parcel:
             pack_parcel(self._waiting, parcel)
@@ -225,26 +231,32 @@ class Machine:
         # The name "parcel" is that of the disk which the initrd unpacks.
         image = self._hardware.directory / "brought.img"
         steps = pack_parcel({place: local}, image)
-        with Monitor(self._hardware.monitor) as monitor:
-            monitor.plug_disk("brought", image)
+        with self.plugged("brought", image) as disk:
+            self.run(["mkdir", "-p", PARCEL])
+            self.run(["mount", "-t", "squashfs", "-o", "ro", disk, PARCEL])
             try:
-                self._mount_brought()
-                try:
-                    for step in steps:
-                        self.run(step, timeout=300)
-                finally:
-                    self.run(["umount", PARCEL])
+                for step in steps:
+                    self.run(step, timeout=300)
             finally:
-                monitor.unplug_disk("brought")
+                self.run(["umount", PARCEL])
 
-    def _mount_brought(self) -> None:
-        self.run(["mkdir", "-p", PARCEL])
-        disk = "/dev/disk/by-id/virtio-brought"
+    @contextlib.contextmanager
+    def plugged(self, name: str, image: Path) -> Iterator[str]:
+        """Plug a read-only disk for a while; its name on the host."""
+        device = f"/dev/disk/by-id/virtio-{name}"
+        with Monitor(self._hardware.monitor) as monitor:
+            monitor.plug_disk(name, image)
+            try:
+                self._wait_for_disk(device)
+                yield device
+            finally:
+                monitor.unplug_disk(name)
+
+    def _wait_for_disk(self, device: str) -> None:
         deadline = time.monotonic() + 30
         # The disk was only just plugged: the kernel and udev see it in their own time.
-        while self.exec(["test", "-b", disk]).status and time.monotonic() < deadline:
+        while self.exec(["test", "-b", device]).status and time.monotonic() < deadline:
             time.sleep(0.1)
-        self.run(["mount", "-t", "squashfs", "-o", "ro", disk, PARCEL])
 
     def boot_id(self) -> str:
         path = "/proc/sys/kernel/random/boot_id"
