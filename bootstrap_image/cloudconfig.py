@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from bootstrap_image import merge, yamltext
 from bootstrap_image.findings import child
-from bootstrap_image.modules import EARLY, LATE, commands, unsupported
+from bootstrap_image.modules import EARLY, LAST, LATE, commands, unsupported
 from bootstrap_image.table import Table
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ class Settings:
     source: str = ""
     early: tuple[Action, ...] = ()
     late: tuple[Action, ...] = ()
+    last: tuple[Action, ...] = ()
     bootcmd: bytes | None = None
     runcmd: bytes | None = None
 
@@ -55,6 +56,7 @@ def read(parts: Sequence[Part], report: Report) -> Settings:
         source,
         _actions(EARLY, table),
         _actions(LATE, table),
+        _actions(LAST, table),
         commands.script(table, "bootcmd"),
         commands.script(table, "runcmd"),
     )
@@ -116,10 +118,14 @@ def _actions(modules: Sequence[Module], table: Table) -> tuple[Action, ...]:
 def _users(table: Table) -> None:
     if "users" not in table:
         table.value("users")
-    elif table.value("users") == ["default"]:
-        table.report.warning(table.at("users"), "the default user is the one of the admin door")
-    else:
-        table.error("users", unsupported.ERRORS["user"])
+        return
+    value = table.value("users")
+    for number, user in enumerate(value if isinstance(value, list) else [value]):
+        path = child(table.at("users"), number)
+        if user == "default":
+            table.report.warning(path, "the default user is the one of the admin door")
+        else:
+            table.report.error(path, unsupported.ERRORS["user"])
 
 
 def _leftover(table: Table) -> None:

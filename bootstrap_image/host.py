@@ -93,9 +93,40 @@ class Host:
         self, name: str, data: bytes, *, mode: int | None = None, owner: tuple[int, int] = (0, 0)
     ) -> None:
         target = self._inside(name)
+        if target.is_symlink():
+            # What it leads to is written: that must be inside as well.
+            target = self._inside(self.real(name))
         target.parent.mkdir(parents=True, exist_ok=True)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
         self._fill(os.open(target, flags, 0o600), data, mode, owner)
+
+    def link(self, name: str, target: str) -> None:
+        """A symbolic link, in place of whatever was there."""
+        place = self._inside(name)
+        fresh = place.with_name(f".{place.name[:200]}.hatchway")
+        with contextlib.suppress(FileNotFoundError):
+            fresh.unlink()
+        fresh.symlink_to(target)
+        fresh.replace(place)
+
+    def reserve(self, name: str, size: int) -> None:
+        """A new file of `size` bytes that are really there, for root alone."""
+        target = self._inside(name)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+        with os.fdopen(os.open(target, flags, 0o600), "wb") as file:
+            os.posix_fallocate(file.fileno(), 0, size)
+
+    def remove(self, name: str) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            self._inside(name).unlink()
+
+    def real(self, name: str) -> str:
+        """Where links lead to, as a path of the host."""
+        real = self.path(name).resolve()
+        if not self._within(real):
+            raise ModuleError(f"{name} leads out of the host by a link")
+        return f"/{real.relative_to(self._root.resolve())}"
 
     def say(self, message: str) -> None:
         sys.stdout.write(f"{message}\n")

@@ -90,6 +90,7 @@ class _Steps:
             if form is Form.SCRIPT and settings.runcmd:
                 group.append(self._commands("runcmd", settings.runcmd, settings.source))
             yield from sorted(group, key=lambda step: step.name)
+        yield from (self._module(action, settings) for action in settings.last)
 
     def _named(self, found: list[Part]) -> list[tuple[str, Part, bytes]]:
         """Scripts with a name each: the user's, or part-001 by its place, as cloud-init counts."""

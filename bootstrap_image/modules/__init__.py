@@ -9,14 +9,19 @@ from __future__ import annotations
 from typing import Final
 
 from bootstrap_image.modules import (
+    ca_certs,
     disk_setup,
+    final_message,
     fs_setup,
     growpart,
     hostname,
+    hosts,
     mounts,
     ntp,
     ssh_authorized_keys,
+    swap,
     sysctl,
+    timezone,
     write_files,
 )
 
@@ -26,10 +31,15 @@ EARLY: Final = (
     disk_setup.MODULE,
     fs_setup.MODULE,
     mounts.MODULE,
+    swap.MODULE,
     hostname.MODULE,
+    hosts.MODULE,
+    ca_certs.MODULE,
     ssh_authorized_keys.MODULE,
     ntp.MODULE,
+    timezone.MODULE,
     sysctl.MODULE,
 )
 LATE: Final = (write_files.DEFERRED,)
-BY_NAME: Final = {module.name: module for module in (*EARLY, *LATE)}
+LAST: Final = (final_message.MODULE,)
+BY_NAME: Final = {module.name: module for module in (*EARLY, *LATE, *LAST)}

@@ -46,7 +46,7 @@ def _entry(entry: Table, config: Table) -> dict[str, Any] | None:
         "filesystem": "" if limit else f"expected one of {', '.join(_KINDS)}",
         "label": "" if not limit or re.fullmatch(rf"[\w.:/-]{{0,{limit}}}", label, re.ASCII)
         else f"a label of {kind} has at most {limit} plain signs",
-        "partition": "" if re.fullmatch(r"auto|any|none|[1-9][0-9]{0,2}", number)
+        "partition": "" if re.fullmatch(r"auto|any|none|[0-9]{1,3}", number)
         else "expected auto, any, none or a number",
     }  # fmt: skip
     for key, problem in problems.items():
@@ -82,7 +82,7 @@ def _act(params: Params, host: Host) -> None:
 
 def _target(entry: dict[str, Any], host: Host) -> str:
     device, which = str(entry["device"]), entry["partition"]
-    if which.isdecimal():
+    if which.isdecimal() and int(which):  # cloud-init's 0 is the whole disk
         device = devices.partition(device, int(which))
     devices.wait_for(host, device)
     if which not in ("auto", "any") or not (parts := devices.partitions(host, device)):

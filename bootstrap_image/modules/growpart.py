@@ -73,7 +73,7 @@ def _points(target: str, host: Host) -> list[Mounted]:
         # An image as root is no failure: there is nothing to grow.
         return _distinct([mount for mount in names if mount and _grows(mount)])
     if target.startswith("/dev/"):
-        real = f"/{host.path(target).resolve().relative_to(host.path('/').resolve())}"
+        real = host.real(target)
         found = [mount for mount in devices.mounts(host) if mount.source in (target, real)]
     else:
         point = devices.mounted_at(host, target)

@@ -23,12 +23,16 @@ def _read(config: Table) -> Params | None:
     hostname, fqdn = config.text("hostname"), config.text("fqdn")
     keep, full = config.flag("preserve_hostname"), config.flag("prefer_fqdn_over_hostname")
     for key, name in (("hostname", hostname), ("fqdn", fqdn)):
-        if name and (len(name) > _LIMIT or not all(map(_LABEL.fullmatch, name.split(".")))):
+        if name and not is_name(name):
             config.error(key, "a host name has letters, digits and hyphens, at most 64")
             return None
     # A fqdn under `hostname` is taken as it is, as cloud-init does.
     name = (fqdn if full else "") or hostname or fqdn.split(".")[0]
     return {"name": name} if name and not keep else None
+
+
+def is_name(name: str) -> bool:
+    return len(name) <= _LIMIT and all(map(_LABEL.fullmatch, name.split(".")))
 
 
 def _act(params: Params, host: Host) -> None:

@@ -24,9 +24,6 @@ _SOURCE = re.compile(r"((LABEL|UUID|PARTLABEL|PARTUUID)=)?[^\s#\\]+|[^\s#\\]+:[^
 
 def _read(config: Table) -> Params | None:
     defaults = _defaults(config)
-    if "swap" in config:
-        config.value("swap")
-        config.error("swap", "swap files are not made here; kubelet wants none")
     lines, removed = list[list[str]](), list[str]()
     for number, row in enumerate(config.rows("mounts")):
         path = f"mounts[{number}]"
@@ -37,7 +34,7 @@ def _read(config: Table) -> Params | None:
         )
         if not words or len(words) > 6 or not words[0]:
             config.error(path, "expected [device, mount point, type, options, dump, pass]")
-        elif len(words) > 1 and words[1] is None:
+        elif len(words) == 1 or words[1] is None:
             removed.append(_source(words[0]))
         else:
             filled = [word if word is not None else other for word, other in
@@ -86,15 +83,35 @@ def _warn(config: Table, path: str, fields: list[str | None]) -> None:
                               "/etc/fstab; use credentials=FILE")  # fmt: skip
 
 
-def _act(params: Params, host: Host) -> None:
-    host.write(_FSTAB, fstab(host.read(_FSTAB), params["lines"], params["removed"]).encode())
+def keep(lines: list[list[Any]], removed: list[str], host: Host) -> None:
+    """Have the host mount these at later boots as well."""
+    host.write(_FSTAB, fstab(host.read(_FSTAB), lines, removed).encode())
     if host.exists("/run/systemd/private"):
         # So that systemd has units for the new lines: a mount without one it may end.
         host.run("systemctl", "daemon-reload")
 
+
+def swap_on(source: str, host: Host) -> None:
+    real = host.real(source) if source.startswith("/") else ""
+    used = {line.split()[0] for line in host.read("/proc/swaps").splitlines() if line.split()}
+    if {source, real} & used:
+        host.say(f"{source} is used as swap already")
+        return
+    host.run("swapon", source)
+    host.say(f"{source} is used as swap")
+
+
+def _act(params: Params, host: Host) -> None:
+    keep(params["lines"], params["removed"], host)
+
     def mount(line: list[Any]) -> None:
         source, point, fstype, options = line[:4]
-        if fstype == "swap" or point == "none" or "noauto" in options.split(","):
+        if "noauto" in options.split(","):
+            return
+        if fstype == "swap":
+            swap_on(source, host)
+            return
+        if point == "none":
             return
         if (there := devices.mounted_at(host, point)) and _same(source, there, host):
             host.say(f"{point} is mounted already")
@@ -120,6 +137,8 @@ def _same(source: str, mount: devices.Mounted, host: Host) -> bool:
 def fstab(text: str, lines: list[list[Any]], removed: list[str]) -> str:
     """The file with our lines in place of those that we, or it, had for the same mount points."""
     points = {line[1] for line in lines if line[1] != "none"}
+    # Swap has no mount point by which to know it again.
+    removed = [*removed, *(line[0] for line in lines if line[1] == "none")]
     kept = [line for line in text.splitlines() if not _replaced(line, points, removed)]
     ours = ["\t".join([*line[:3], f"{line[3]},{_MARK}", *line[4:]]) for line in lines]
     return "\n".join([*kept, *dict.fromkeys(ours)]) + "\n"

@@ -66,7 +66,7 @@ def test_everything_that_is_common_becomes_steps_in_the_order_of_cloud_init() ->
     ("text", "found"),
     [
         ("bogus: 1", "bogus: this key is not known"),
-        ("users: [{name: bob}]", "users: the host has no logins"),
+        ("users: [default, {name: bob}]", "users[1]: the host has no logins"),
         ("packages: [htop]", "packages: these hosts have no package manager"),
         ("1: x", "1: this key is not known"),
         ("hostname: [a]", "hostname: expected a text, found a list"),
@@ -119,7 +119,13 @@ def test_everything_that_is_common_becomes_steps_in_the_order_of_cloud_init() ->
         ("mounts: [[vdb, /data]]", "mounts[0]: the mount point: only /etc"),
         ("mounts: [[vdb, /mnt/../usr]]", "mounts[0]: the mount point: a path must not"),
         ("mounts: [[vdb, '/mnt/a b']]", "mounts[0]: fields must not hold blanks"),
-        ("swap: {filename: /swap}", "swap: swap files are not made"),
+        ("swap: {filename: /usr/swap, size: 1G}", "swap.filename: only /etc"),
+        ("swap: {size: much}", "swap.size: expected bytes"),
+        ("swap: {size: 12}", "swap.size: swap has at least"),
+        ("timezone: ../../etc/shadow", "timezone: expected a name"),
+        ("manage_etc_hosts: maybe", "manage_etc_hosts: expected true"),
+        ("ca_certs: {trusted: [hello]}", "ca_certs.trusted[0]: this is no certificate"),
+        ("ca_certs: {add: x}", "ca_certs.add: this key is not known"),
         ("sysctl: {net.ipv4.ip_forward: [1]}", "sysctl.net.ipv4.ip_forward: expected a number"),
         ("sysctl: {../../etc/x: 1}", "this is no name of a kernel parameter"),
         ("growpart: {mode: always}", "growpart.mode: expected auto"),
@@ -158,7 +164,7 @@ def test_all_errors_are_said_at_once() -> None:
 
 
 def test_what_nobody_misses_is_a_warning() -> None:
-    data = b"#cloud-config\npackage_update: true\nssh_pwauth: false\nfinal_message: done\n"
+    data = b"#cloud-config\npackage_update: true\nssh_pwauth: false\nlocale: C\n"
     assert len(warnings(data)) == 3
     assert plan(data).sound
 

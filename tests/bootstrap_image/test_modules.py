@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import socket
@@ -14,8 +15,10 @@ import pytest
 from bootstrap_image.host import ModuleError
 from bootstrap_image.modules import BY_NAME
 from bootstrap_image.modules.disk_setup import script
+from bootstrap_image.modules.hosts import hosts
 from bootstrap_image.modules.mounts import fstab
 from bootstrap_image.modules.ntp import chrony_text
+from bootstrap_image.modules.swap import suggested
 from bootstrap_image.plan import plan
 from tests.bootstrap_image.stand_in import StandIn
 
@@ -309,3 +312,139 @@ def test_a_resize_can_be_left_out(host: StandIn) -> None:
 def test_what_is_not_mounted_cannot_grow(host: StandIn) -> None:
     with pytest.raises(ModuleError, match="nothing is mounted from or at /mnt/x"):
         do("growpart: {devices: [/mnt/x]}", host)
+
+
+def test_the_time_zone_is_a_link_to_one_of_the_hosts(host: StandIn) -> None:
+    host.put("host/usr/share/zoneinfo/Asia/Shanghai", "TZif")
+    host.put("etc/timezone", "Etc/UTC\n")
+    host.put("etc/localtime", "a file")
+    do("timezone: Asia/Shanghai", host)
+    assert (
+        host.root / "etc/localtime"
+    ).readlink().as_posix() == "/usr/share/zoneinfo/Asia/Shanghai"
+    assert host.text("etc/timezone") == "Asia/Shanghai\n"
+
+
+def test_a_time_zone_that_the_host_lacks_is_said(host: StandIn) -> None:
+    with pytest.raises(ModuleError, match="the host has no time zone Mars/Base"):
+        do("timezone: Mars/Base", host)
+    assert not (host.root / "etc/localtime").is_symlink()
+
+
+def test_the_own_name_goes_into_etc_hosts_and_the_rest_stays() -> None:
+    text = "127.0.0.1 localhost\n10.0.0.9 registry # mine\n127.0.1.1 old\n"
+    once = hosts(text, ["a.b.c", "a"])
+    assert once == (
+        "::1\tlocalhost ip6-localhost ip6-loopback\n"
+        "127.0.0.1 localhost\n10.0.0.9 registry # mine\n127.0.1.1\ta.b.c a\n"
+    )
+    assert hosts(once, ["a.b.c", "a"]) == once
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("manage_etc_hosts: true\nhostname: a\nfqdn: a.b.c", "127.0.1.1\ta.b.c a"),
+        ("manage_etc_hosts: localhost\nhostname: a.b", "127.0.1.1\ta.b a"),
+        ("manage_etc_hosts: template\nfqdn: a.b", "127.0.1.1\ta.b a"),
+        ("manage_etc_hosts: true", f"127.0.1.1\t{os.uname().nodename}"),
+    ],
+)
+def test_the_name_in_etc_hosts_is_the_one_that_is_set(
+    host: StandIn, monkeypatch: pytest.MonkeyPatch, text: str, line: str
+) -> None:
+    monkeypatch.setattr(socket, "sethostname", lambda _: None)
+    do(text, host)
+    assert line in host.text("etc/hosts")
+
+
+PEM = "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----"
+ONE, TWO = (PEM.format(base64.b64encode(b"0" + text).decode()) for text in (b"one", b"two"))
+
+
+def _trust(*pems: str, alone: bool = False) -> str:
+    return "ca_certs: " + json.dumps({"remove_defaults": alone, "trusted": pems})
+
+
+def test_certificates_are_added_to_the_bundle_once(host: StandIn) -> None:
+    host.put("etc/ssl/certs/ca-certificates.crt", f"{ONE}\n")
+    for _ in range(2):
+        do(_trust(TWO), host)
+    assert host.text("etc/ssl/certs/ca-certificates.crt").count("BEGIN") == 2
+    assert host.text("etc/ssl/certs/ca-certificates.crt").startswith(ONE)
+
+
+def test_certificates_can_be_the_only_ones(host: StandIn) -> None:
+    host.put("etc/ssl/certs/ca-certificates.crt", f"{ONE}\n")
+    do(_trust(TWO, alone=True), host)
+    assert ONE not in host.text("etc/ssl/certs/ca-certificates.crt")
+    assert TWO in host.text("etc/ssl/certs/ca-certificates.crt")
+
+
+def test_a_bundle_of_two_names_is_written_once_where_it_lies(host: StandIn) -> None:
+    host.put("etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", "")
+    (host.root / "etc/pki/tls/certs").mkdir(parents=True)
+    link = host.root / "etc/pki/tls/certs/ca-bundle.crt"
+    link.symlink_to("../../ca-trust/extracted/pem/tls-ca-bundle.pem")
+    do(_trust(TWO), host)
+    assert link.is_symlink()
+    assert link.read_text().count("BEGIN") == 1
+
+
+def test_a_host_without_a_bundle_is_said(host: StandIn) -> None:
+    with pytest.raises(ModuleError, match="no bundle of certificates"):
+        do(_trust(TWO), host)
+
+
+def test_a_swap_file_is_made_kept_and_used_once(host: StandIn) -> None:
+    do("swap: {filename: /var/swap, size: 1M}", host)
+    made = (host.root / "var/swap").stat()
+    assert (made.st_size, stat.S_IMODE(made.st_mode)) == (1 << 20, 0o600)
+    assert host.text("etc/fstab") == "/var/swap\tnone\tswap\tsw,nofail,x-hatchway\t0\t0\n"
+    assert host.ran == ["mkswap /var/swap", "swapon /var/swap"]
+    host.put("proc/swaps", "Filename Type\n/var/swap file\n")
+    do("swap: {filename: /var/swap, size: 2M}", host)
+    assert host.ran == ["mkswap /var/swap", "swapon /var/swap"]
+    assert host.text("etc/fstab").count("swap\t") == 2
+
+
+def test_a_swap_file_that_cannot_be_made_leaves_nothing(host: StandIn) -> None:
+    host.failing = "mkswap"
+    with pytest.raises(ModuleError, match="/var/swap of 1 MiB: mkswap failed"):
+        do("swap: {filename: /var/swap, size: 1M}", host)
+    assert not (host.root / "var/swap").exists()
+    assert "swapon" not in " ".join(host.ran)
+
+
+@pytest.mark.parametrize(
+    ("memory", "free", "size"),
+    [(1, 100, 1), (8, 100, 4), (64, 100, 8), (8, 4, 1)],
+)
+def test_the_size_of_swap_follows_memory_and_disk(memory: int, free: int, size: int) -> None:
+    assert suggested(memory << 30, free << 30) == size << 30
+
+
+def test_a_swap_partition_is_used_at_once(host: StandIn) -> None:
+    do("mounts: [[vdb2, none, swap, sw, 0, 0]]", host)
+    assert host.ran == ["swapon /dev/vdb2"]
+
+
+def test_a_final_message_has_its_words_filled_in(host: StandIn) -> None:
+    host.put("proc/uptime", "61.25 100\n")
+    do("final_message: 'up $UPTIME ${uptime} {{ uptime }} s, $HOME'", host)
+    assert host.said == ["up 61 61 61 s, $HOME"]
+
+
+def test_what_is_appended_does_not_follow_a_link_out_of_the_host(host: StandIn) -> None:
+    host.put("usr/bin/tool", "x")
+    (host.root / "etc/tool").symlink_to("../usr/bin/tool")
+    with pytest.raises(ModuleError, match="leads out of"):
+        do("write_files: [{path: /etc/tool, content: x, append: true}]", host)
+    assert host.text("usr/bin/tool") == "x"
+
+
+def test_what_is_appended_follows_a_link_within_the_host(host: StandIn) -> None:
+    host.put("var/lib/conf", "a")
+    (host.root / "etc/conf").symlink_to("../var/lib/conf")
+    do("write_files: [{path: /etc/conf, content: b, append: true}]", host)
+    assert host.text("var/lib/conf") == "ab"
