@@ -29,6 +29,10 @@ _PIN = re.compile(r"sha256-([0-9a-fA-F]{64})")
 Fetch = Callable[["Include"], bytes]
 
 
+class NotFetchedError(OSError):
+    """Nothing is fetched now: what is there is not known, and no fault of the user data."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Include:
     """One address to fetch."""

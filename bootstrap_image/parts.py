@@ -133,6 +133,9 @@ class _Unpacker:
         self._budget.include()
         try:
             data = self._fetch(address)
+        except include.NotFetchedError:
+            self._report.warning(path, "nothing is fetched now, so this was not looked at")
+            return
         except OSError as error:
             self._report.error(path, f"it could not be fetched: {printable(str(error), 300)}")
             return

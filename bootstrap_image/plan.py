@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from bootstrap_image import cloudconfig, names, parts, script
 from bootstrap_image.findings import Finding, Report
 from bootstrap_image.forms import Form
+from bootstrap_image.include import NotFetchedError
 from bootstrap_image.spec import Mode
 from bootstrap_image.step import Frequency, Step
 
@@ -55,7 +56,7 @@ class Plan:
 
 def no_fetch(address: Include) -> bytes:
     """For plans that must not touch the network."""
-    raise OSError(f"{address.shown} is not fetched now")
+    raise NotFetchedError(f"{address.shown} is not fetched now")
 
 
 def plan(data: bytes, *, job: str = "", mode: Mode = Mode.ONCE, fetch: Fetch = no_fetch) -> Plan:

@@ -25,6 +25,14 @@ def admin_archive() -> Path:
 
 
 @pytest.fixture(scope="session")
+def bootstrap_archive() -> Path:
+    """The bootstrap image, likewise."""
+    argv = (sys.executable, str(ROOT / "tools" / "build_image.py"), "bootstrap")
+    subprocess.run(argv, check=True)
+    return ROOT / ".cache" / "images" / "hatchway-bootstrap.tar"
+
+
+@pytest.fixture(scope="session")
 def ssh_key(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A private key; its public half is beside it."""
     key = tmp_path_factory.mktemp("ssh") / "key"

@@ -184,7 +184,7 @@ def test_every_command_and_flag_of_the_readme_exists() -> None:
 
 def test_every_command_that_exists_is_in_the_readme() -> None:
     table = section(README, "Commands")
-    for group in ("admin", "image"):
+    for group in ("admin", "bootstrap", "image"):
         listed = re.findall(r"^  ([a-z]+) ", help_of(group).partition("Commands:")[2], re.MULTILINE)
         assert listed
         for name in listed:

@@ -36,15 +36,21 @@ def run(ctx: Context, batch: Batch, image: Image) -> Summary:
     before = time.time()
     ctx.monitor.step(f"running {', '.join(job.name for job in batch.jobs)}")
     growth = logfile.Growth(Path(spec.LOG_FILE))
+    died: ContainerError | None = None
     try:
         container = ctx.runtime().start(planned)
         _await_end(ctx, Process.of(container.pid), growth)
+    except ContainerError as error:
+        if error.code != "container.died":
+            raise
+        died = error  # or it was done before the engine could look
     finally:
         _show(ctx, growth)
     summary = results.read()
     if summary is None or summary.started < before - 1:
         message = "the bootstrap container ended without a result"
-        raise ContainerError("container.died", message, "Look at `hatchway bootstrap logs`.")
+        hint = "Look at `hatchway bootstrap logs`."
+        raise died or ContainerError("container.died", message, hint)
     return summary
 
 

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from launcher.cli import options, output
-from launcher.cli.options import OutputOption, QuietOption
+from launcher.cli.options import (
+    AuthfileOption,
+    NamespaceOption,
+    OutputOption,
+    QuietOption,
+    RuntimeOption,
+    SocketOption,
+    TimeoutOption,
+)
 from launcher.cli.output import Output
 from launcher.errors import Exit, HatchwayError
 
@@ -21,6 +29,7 @@ if TYPE_CHECKING:
     from launcher.settings import Settings
 
 POLL = 0.5  # seconds
+PULL_LIMIT = 600.0  # seconds
 
 app = typer.Typer(
     help="User data: run it once, before kubelet, and keep its results.",
@@ -97,6 +106,43 @@ def reset(name: Annotated[str, typer.Argument(help="A job, as `status` names it.
     records.reset(name)
     output.lines([f"{name} runs again at the next `hatchway bootstrap run`, or boot."])
     return Exit.DONE
+
+
+@app.command()
+def validate(
+    file: Annotated[str, typer.Argument(help="User data; - is standard input.")],
+    image: Annotated[str, typer.Option(help="The bootstrap image.")] = "",
+    runtime: RuntimeOption = "",
+    socket: SocketOption = "",
+    namespace: NamespaceOption = "",
+    authfile: AuthfileOption = "",
+    timeout: TimeoutOption = PULL_LIMIT,
+    quiet: QuietOption = False,
+    form: OutputOption = Output.TEXT,
+) -> int:
+    """Say everything that is wrong with user data, and run nothing of it."""
+    from bootstrap_image.spec import USER_DATA_LIMIT
+    from launcher import monitor, runtimes
+    from launcher.bootstrap import validation
+    from launcher.host import Host
+
+    settings = options.load_settings()
+    reference = options.checked_image(image or settings.bootstrap.image)
+    if file == "-":
+        data = options.standard_input(USER_DATA_LIMIT + 1, what="the user data")
+    else:
+        data = validation.read(file)
+    host = Host.read()
+    chosen = runtimes.choose(options.wish(settings, runtime, socket, namespace), host).runtime
+    with monitor.for_terminal(quiet=quiet) as listener:
+        have = options.ensure(settings, listener, options.pull_policy("missing"), authfile)
+        found = have(reference, chosen, timeout or PULL_LIMIT)
+        facts = validation.look(data, found, host, chosen, asked=reference)
+    if form is Output.TEXT:
+        output.lines(validation.lines(facts, "standard input" if file == "-" else file))
+    else:
+        output.data(facts, form)
+    return Exit.DONE if facts["valid"] else Exit.FAILED
 
 
 @contextlib.contextmanager

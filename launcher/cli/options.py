@@ -48,12 +48,12 @@ def load_settings() -> Settings:
     return loaded
 
 
-def standard_input(limit: int) -> bytes:
+def standard_input(limit: int, *, what: str = "the public keys") -> bytes:
     """Up to `limit` bytes that are piped into us; a terminal is told what is awaited."""
     if sys.stdin is None:  # the caller closed it, as some agents do
         return b""
     if sys.stdin.isatty():
-        print("Paste the public keys, then press ctrl-D:", file=sys.stderr)
+        print(f"Paste {what}, then press ctrl-D:", file=sys.stderr)
     return sys.stdin.buffer.read(limit)
 
 
