@@ -17,19 +17,20 @@ from typing import Final
 GRACE: Final = 2.0  # seconds between asking and ending
 LIMIT: Final = 5.0  # then a process lies in the kernel, and nobody can end it
 _INTERVAL: Final = 0.01
+# Those that would not end: no later step waits for them once more.
+_STUCK: Final = set[int]()
 
 
 def end_all(*, grace: float = GRACE, limit: float = LIMIT) -> tuple[int, int]:
     """End every descendant, politely first: how many there were, and how many would not end."""
-    if not _alive():
+    if not _alive() or not (found := _endable()):
         return 0, 0
-    found = descendants()
     _signal(found, signal.SIGTERM, signal.SIGCONT)
     start = time.monotonic()
-    while _alive():
+    while _alive() and (left := _endable()):
         spent = time.monotonic() - start
-        left = descendants()
         if spent > grace + limit:
+            _STUCK.update(left)
             return len(found), len(left)
         if spent > grace:
             # Also what was forked meanwhile; orphans come to us and die in the next round.
@@ -47,6 +48,10 @@ def _alive() -> bool:
             return False
         if pid == 0:
             return True
+
+
+def _endable() -> list[int]:
+    return [pid for pid in descendants() if pid not in _STUCK]
 
 
 def descendants() -> list[int]:

@@ -37,9 +37,13 @@ class Directory:
         os.close(self._descriptor)
 
     @classmethod
-    def open(cls, base: Path, *names: str) -> Self:
-        """`base`, which is trusted, and below it one directory after another, made when missing."""
-        directory = cls(os.open(base, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC), str(base))
+    def open(cls, base: Path, *names: str, within: int | None = None) -> Self:
+        """`base`, which is trusted, and below it one directory after another, made when missing.
+
+        `within` is `base` as it was opened before: something else may be mounted there now.
+        """
+        place = base if within is None else f"/proc/self/fd/{within}"
+        directory = cls(os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC), str(base))
         for name in names:
             with directory:
                 directory = directory.enter(name)

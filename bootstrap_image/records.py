@@ -6,6 +6,7 @@ One file for both, so that no power cut can come between them.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
@@ -33,6 +34,8 @@ class Records:
         # /var/lib is the host's; from `hatchway` on, directories are ours alone.
         self._names = place.parts[-2:]
         self._base = place.parent.parent
+        # A script may mount something over it: what was finished before must not be lost by that.
+        self._kept = os.open(self._base, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         self._scope = scope(instance_id)
         with self._open() as directory:
             directory.reserve(_RESERVE, _RESERVE_SIZE)
@@ -67,6 +70,14 @@ class Records:
         return os.fspath(Path("steps", self._scope_of(step), step.job, self._file(step)))
 
     def _write(self, text: str, name: str, *names: str) -> None:
+        self._write_here(text, name, *names)
+        # Whoever asks by path should find it as well, now and at a boot that mounts this first.
+        with contextlib.suppress(OSError):
+            if not os.path.samestat(self._base.stat(), os.fstat(self._kept)):
+                with Directory.open(self._base, *self._names, *names) as directory:
+                    directory.write(name, text)
+
+    def _write_here(self, text: str, name: str, *names: str) -> None:
         try:
             with self._open(*names) as directory:
                 directory.write(name, text)
@@ -79,7 +90,7 @@ class Records:
                 directory.write(name, text)
 
     def _open(self, *names: str) -> Directory:
-        return Directory.open(self._base, *self._names, *names)
+        return Directory.open(self._base, *self._names, *names, within=self._kept)
 
     def _scope_of(self, step: Step) -> str:
         return ANY_INSTANCE if step.frequency is Frequency.ONCE_EVER else self._scope

@@ -17,6 +17,7 @@ from bootstrap_image.fetch import Fetcher
 from bootstrap_image.files import Directory
 from bootstrap_image.findings import Finding
 from bootstrap_image.log import Capture, Log
+from bootstrap_image.newmounts import NewMounts
 from bootstrap_image.plan import Plan, plan
 from bootstrap_image.records import Records
 from bootstrap_image.signals import Signals
@@ -84,6 +85,7 @@ class Runner:
         self._places = places
         self._log = log
         self._view = View(places.host, log)
+        self._mounts = NewMounts()
         self._signals = Signals()
         self._records = Records(jobs.instance_id, places.state)
         self._fetch = Fetcher(self._signals, places.state)
@@ -184,6 +186,9 @@ class Runner:
             return dataclasses.replace(outcome, message=message)
         if outcome.status is Status.FAILED and (why := obstacle.hint(capture.last_lines)):
             return dataclasses.replace(outcome, message=f"{outcome.message}; {why}")
+        if (dead := self._mounts.broken()) and outcome.status is Status.SUCCEEDED:
+            message = f"it ended well, but what it mounted does not answer: {', '.join(dead)}"
+            return dataclasses.replace(outcome, status=Status.FAILED, message=message)
         return outcome
 
     def _keep(self, step: Step, record: Record) -> StepResult:

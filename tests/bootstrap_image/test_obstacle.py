@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from bootstrap_image import obstacle
 from bootstrap_image.spec import Exit, Job, Status
 from launcher.host import CAPABILITIES
 from launcher.profiles import bootstrap as profile
+from tests.bootstrap_image import namespace
 from tests.bootstrap_image.run import Run
 
 if TYPE_CHECKING:
@@ -55,12 +55,11 @@ def test_a_read_only_place_is_said_with_those_that_are_not() -> None:
     assert "capabilities" not in said
 
 
-@pytest.mark.engine
-@pytest.mark.skipif(os.geteuid() != 0, reason="mounts are root's")
+@namespace.root[0]
+@namespace.root[1]
 def test_a_program_where_none_may_run_is_said(tmp_path: Path) -> None:
     run = Run(tmp_path)
-    mount = 'mount -t tmpfs -o noexec etc "$0/lib" && exec "$@"'
-    run.before = ("unshare", "--mount", "sh", "-c", mount, str(tmp_path))
+    run.before = namespace.before('mount -t tmpfs -o noexec etc "$1/lib"', str(tmp_path))
     program = f"{tmp_path}/lib/program"
     run.write(Job("a", "user-data/a"), a=f"#!/bin/sh\ncp /bin/true {program}\n{program}\n")
     assert run.run() == Exit.DEGRADED

@@ -3,22 +3,19 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import pytest
 
 from bootstrap_image.spec import Exit, Job
+from tests.bootstrap_image import namespace
 from tests.bootstrap_image.make import message
 from tests.bootstrap_image.run import Run
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = [
-    pytest.mark.engine,
-    pytest.mark.skipif(os.geteuid() != 0, reason="mounts are root's"),
-]
+pytestmark = namespace.root
 
 # A host with a file system below its root, and the view of it that the launcher gives: a slave.
 HOST = """
@@ -34,10 +31,7 @@ def run(tmp_path: Path) -> Run:
         (tmp_path / name).mkdir()
     run = Run(tmp_path)
     run.places["host"] = f"{tmp_path}/view"
-    run.before = (
-        "unshare", "--mount", "--propagation=private", "sh", "-euc", f'{HOST}\nshift\nexec "$@"',
-        "sh", str(tmp_path),
-    )  # fmt: skip
+    run.before = namespace.before(HOST, str(tmp_path))
     return run
 
 
