@@ -45,8 +45,8 @@ _MAKERS: Final = {
 
 
 def detect(dmi: Path = DMI) -> str:
-    """The source that this machine's firmware points to, `nocloud` for a seed disk, or `none`."""
-    if nocloud.device() is not None:
+    """The source that this machine's firmware points to, `nocloud` for a seed, or `none`."""
+    if nocloud.present():
         return "nocloud"
     for name in ("sys_vendor", "product_name", "bios_vendor"):
         try:

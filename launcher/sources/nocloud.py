@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A seed disk: a small file system with the label `cidata`, with `user-data` and `meta-data`."""
+"""A seed: `user-data` and `meta-data` in a directory of the host, or on a disk labelled `cidata`.
+
+https://docs.cloud-init.io/en/latest/reference/datasources/nocloud.html
+"""
 
 from __future__ import annotations
 
@@ -16,10 +19,22 @@ from launcher.sources.service import SIZE_LIMIT
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+SEEDS: Final = Path("/var/lib/cloud/seed")
 LABELS: Final = Path("/dev/disk/by-label")
 PLACE: Final = Path("/run/hatchway/seed")
 KINDS: Final = ("iso9660", "vfat")
 _INSTANCE: Final = re.compile(r"^instance-id:\s*[\"']?([^\s\"'#]+)", re.MULTILINE)
+
+
+def present() -> bool:
+    """Whether this machine has a seed."""
+    return directory() is not None or device() is not None
+
+
+def directory(seeds: Path = SEEDS) -> Path | None:
+    """The seed that somebody put among the host's files."""
+    places = (seeds / "nocloud", seeds / "nocloud-net")
+    return next((place for place in places if (place / "user-data").is_file()), None)
 
 
 def device(labels: Path = LABELS) -> Path | None:
@@ -28,19 +43,26 @@ def device(labels: Path = LABELS) -> Path | None:
 
 
 def read() -> Found:
-    """What the seed disk holds; it is mounted read-only for as long as that takes."""
+    """What the seed holds; a directory stands above a disk, as with cloud-init."""
+    if (place := directory()) is not None:
+        return found(place)
     disk = device()
     if disk is None:
-        message = "there is no disk with the label cidata"
+        message = f"there is no disk with the label cidata, and no seed in {SEEDS}"
         raise HostError("host.metadata", message, "Name another source in [bootstrap] source.")
     with _mounted(disk):
-        described = _content("meta-data").decode("utf-8", "replace")
-        match = _INSTANCE.search(described)
-        return Found("nocloud", match[1] if match else "", _content("user-data"))
+        return found(PLACE)
+
+
+def found(place: Path) -> Found:
+    """The seed in a directory, be it a mounted disk."""
+    match = _INSTANCE.search(_content(place, "meta-data").decode("utf-8", "replace"))
+    return Found("nocloud", match[1] if match else "", _content(place, "user-data"))
 
 
 @contextlib.contextmanager
 def _mounted(disk: Path) -> Iterator[None]:
+    """Read-only, for as long as it takes to read it."""
     files.own_directory(PLACE.parent)
     files.own_directory(PLACE, mode=0o700)
     flags = mounts.MS_RDONLY | mounts.MS_NODEV | mounts.MS_NOSUID
@@ -61,13 +83,13 @@ def _mounted(disk: Path) -> Iterator[None]:
         mounts.detach(str(PLACE))
 
 
-def _content(name: str) -> bytes:
+def _content(place: Path, name: str) -> bytes:
     try:
-        with (PLACE / name).open("rb") as stream:
+        with (place / name).open("rb") as stream:
             data = stream.read(SIZE_LIMIT + 1)
     except FileNotFoundError:
         return b""
     if len(data) > SIZE_LIMIT:
-        message = f"{name} of the seed disk is larger than {SIZE_LIMIT // 2**20} MiB"
+        message = f"{name} of the seed is larger than {SIZE_LIMIT // 2**20} MiB"
         raise HostError("host.metadata", message)
     return data

@@ -12,7 +12,7 @@ import pytest
 
 from launcher import sources
 from launcher.errors import HostError, SettingsError
-from launcher.sources import aliyun, aws, gce, openstack
+from launcher.sources import aliyun, aws, gce, nocloud, openstack
 from launcher.sources.service import Service
 
 if TYPE_CHECKING:
@@ -173,6 +173,19 @@ def test_no_proxy_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_firmware_tells_the_cloud(file: str, text: str, source: str, tmp_path: Path) -> None:
     (tmp_path / file).write_text(text)
     assert source == sources.detect(tmp_path)
+
+
+def test_a_seed_among_the_hosts_files_is_read_with_the_machine_that_it_names(
+    tmp_path: Path,
+) -> None:
+    seed = tmp_path / "nocloud-net"
+    seed.mkdir()
+    assert nocloud.directory(tmp_path) is None
+    (seed / "user-data").write_bytes(SCRIPT)
+    (seed / "meta-data").write_text("local-hostname: node7\ninstance-id: 'iid-7' # first\n")
+    assert nocloud.directory(tmp_path) == seed
+    found = nocloud.found(seed)
+    assert (found.source, found.instance_id, found.data) == ("nocloud", "iid-7", SCRIPT)
 
 
 def test_an_unknown_source_is_refused_and_none_is_nothing() -> None:
