@@ -102,8 +102,8 @@ def sources() -> list[Path]:
     specs = [ROOT / f"{name}_image" / "spec.py" for name in ("admin", "bootstrap")]
     lone = [ROOT / "uv.lock", ROOT / "pyproject.toml", *specs]
     code = [*ROOT.glob("launcher/**/*.py"), *ROOT.glob("toolbox/**/*.py")]
-    recipes = ROOT.glob("toolbox/collect/recipes/*.conf")
-    return sorted(path for path in [*own, *lone, *code, *recipes] if path.is_file())
+    data = [*ROOT.glob("toolbox/**/*.conf"), *ROOT.glob("toolbox/**/*.css")]
+    return sorted(path for path in [*own, *lone, *code, *data] if path.is_file())
 
 
 def freeze() -> None:

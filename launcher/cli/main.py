@@ -14,7 +14,7 @@ import typer
 from typer._click.exceptions import ClickException, NoArgsIsHelpError
 
 from launcher import VERSION, interrupt
-from launcher.cli import host, output
+from launcher.cli import doctor, host, output
 from launcher.errors import Exit, HatchwayError, UsageError
 
 app = typer.Typer(
@@ -80,6 +80,7 @@ def _add_commands(first: str) -> None:
     """Only the group that is asked for: to build every command would cost a status 10 ms."""
     for name in (first,) if first in GROUPS else GROUPS:
         app.add_typer(import_module(f"launcher.cli.{name}").app, name=name)
+    app.command()(doctor.doctor)
     app.command()(host.install)
     app.command()(host.uninstall)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from launcher.cli import options, output
+from launcher.cli import collect, options, output
 from launcher.cli.options import (
     AuthfileOption,
     NamespaceOption,
@@ -84,6 +84,9 @@ def _bare(context: typer.Context) -> int | None:
     if context.invoked_subcommand is not None:
         return None
     return enter()
+
+
+app.command()(collect.collect)
 
 
 @app.command(context_settings=_PASS_ON)

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Units of systemd: which failed, which restart, and which of a node's own are down."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Final
+
+from launcher import process
+from toolbox.doctor.diagnosis import Diagnosis, count
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_PROPERTIES: Final = (
+    "Id", "Description", "LoadState", "ActiveState", "SubState", "Result", "NRestarts",
+    "UnitFileState", "ExecMainStatus", "InactiveExitTimestampMonotonic",
+    "ActiveEnterTimestampMonotonic",
+)  # fmt: skip
+# Without one of these a node is none.
+NODE_UNITS: Final = ("containerd.service", "docker.service", "crio.service", "kubelet.service")
+_RESTARTS_WARN: Final = 3
+_RESTARTS_CRITICAL: Final = 20
+_SHOWN: Final = 20
+TIME_LIMIT: Final = 20.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Unit:
+    """A unit as systemd has it; times are seconds since the kernel began, 0 where it never was."""
+
+    name: str
+    description: str = ""
+    load: str = "loaded"
+    active: str = "active"
+    sub: str = ""
+    result: str = "success"
+    restarts: int = 0
+    enabled: str = ""
+    exit_status: int = 0
+    began: float = 0.0
+    ready: float = 0.0
+
+
+def read() -> tuple[Unit, ...]:
+    """All units that systemd has loaded; `HostError` where it does not answer."""
+    argv = ("systemctl", "show", "--no-pager", f"--property={','.join(_PROPERTIES)}", "*")
+    return parse(process.run(argv, timeout=TIME_LIMIT).text())
+
+
+def parse(text: str) -> tuple[Unit, ...]:
+    blocks = (
+        dict(line.partition("=")[::2] for line in block.splitlines())
+        for block in text.split("\n\n")
+    )
+    return tuple(_unit(block) for block in blocks if block.get("Id"))
+
+
+def _unit(block: dict[str, str]) -> Unit:
+    return Unit(
+        name=block["Id"],
+        description=block.get("Description", ""),
+        load=block.get("LoadState", ""),
+        active=block.get("ActiveState", ""),
+        sub=block.get("SubState", ""),
+        result=block.get("Result", ""),
+        restarts=_number(block.get("NRestarts", "")),
+        enabled=block.get("UnitFileState", ""),
+        exit_status=_number(block.get("ExecMainStatus", "")),
+        began=_number(block.get("InactiveExitTimestampMonotonic", "")) / 1e6,
+        ready=_number(block.get("ActiveEnterTimestampMonotonic", "")) / 1e6,
+    )
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() else 0
+
+
+def check(units: Sequence[Unit]) -> Iterator[Diagnosis]:
+    yield from _failed(units)
+    yield from _restarting(units)
+    yield from _down(units)
+
+
+def _failed(units: Sequence[Unit]) -> Iterator[Diagnosis]:
+    failed = [unit for unit in units if unit.active == "failed"]
+    if failed:
+        own = any(unit.name in NODE_UNITS for unit in failed)
+        yield Diagnosis(
+            "units.failed",
+            "critical" if own else "warning",
+            f"{count(len(failed), 'unit')} failed: {_names(failed)}",
+            tuple(
+                f"{unit.name}: {unit.result}, exit status {unit.exit_status} ({unit.description})"
+                for unit in failed[:_SHOWN]
+            ),
+            f"Look at `journalctl -u {failed[0].name}`; `systemctl restart` it when mended.",
+        )
+
+
+def _restarting(units: Sequence[Unit]) -> Iterator[Diagnosis]:
+    restless = sorted(
+        (unit for unit in units if unit.restarts >= _RESTARTS_WARN), key=lambda unit: -unit.restarts
+    )
+    if restless:
+        worst = restless[0].restarts
+        yield Diagnosis(
+            "units.restarts",
+            "critical" if worst >= _RESTARTS_CRITICAL else "warning",
+            f"{count(len(restless), 'unit')} restarted again and again: {_names(restless)}",
+            tuple(f"{unit.name}: {unit.restarts} restarts, now {unit.sub}" for unit in restless),
+            f"Look at `journalctl -u {restless[0].name}` for why it ends.",
+        )
+
+
+def _down(units: Sequence[Unit]) -> Iterator[Diagnosis]:
+    for unit in units:
+        if unit.name not in NODE_UNITS or unit.load != "loaded":
+            continue
+        if unit.active == "inactive" and unit.enabled.startswith("enabled"):
+            yield Diagnosis(
+                "units.down",
+                "critical",
+                f"{unit.name} is enabled but does not run",
+                (f"{unit.name}: {unit.active} ({unit.sub})",),
+                f"Look at `systemctl status {unit.name}`, then start it.",
+            )
+        elif unit.active == "activating" and unit.sub == "auto-restart":
+            yield Diagnosis(
+                "units.down",
+                "critical",
+                f"{unit.name} does not stay up",
+                (f"{unit.name}: waits for its next restart, {unit.restarts} so far",),
+                f"Look at `journalctl -u {unit.name}`.",
+            )
+
+
+def _names(units: Sequence[Unit]) -> str:
+    shown = ", ".join(unit.name for unit in units[:3])
+    return shown if len(units) <= 3 else f"{shown} and {len(units) - 3} more"
