@@ -50,6 +50,7 @@ class Log:
     def _open(self) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
         self._file = os.open(self._path, flags, 0o600)
+        os.fchmod(self._file, 0o600)  # scripts print secrets, and the file may be an older one
         self._size = os.fstat(self._file).st_size
 
     def _turn(self) -> None:

@@ -52,11 +52,12 @@ def _walk(
     message: email.message.Message, path: str, budget: Budget, report: Report
 ) -> Iterator[Leaf]:
     budget.part()
-    broken = _defects(message, path, report)
+    if _defects(message, path, report):
+        return
     if not message.is_multipart():
-        if message.get_content_maintype() != "multipart" and not broken:
+        if message.get_content_maintype() != "multipart":
             yield from _leaf(message, path, budget, report)
-        elif not broken:
+        else:
             report.error(path, "it says that it is multipart, but has no parts")
         return
     for number, part in enumerate(message.get_payload(), 1):

@@ -135,6 +135,7 @@ def test_bad_input_is_refused_with_its_reason(data: bytes, said: str) -> None:
     found = errors(data)
     assert len(found) == 1, found
     assert said in found[0]
+    assert plan(data).steps == ()
 
 
 def test_no_user_data_is_nothing_to_do() -> None:
