@@ -44,6 +44,8 @@ from bootstrap_image.view import View
 from hostview import kernel
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bootstrap_image.step import Step
 
 _WAIT_LIMIT: Final = 30.0  # seconds between two attempts: 1, 2, 4, ... up to this
@@ -184,8 +186,9 @@ class Runner:
         if outcome.errno:
             message = action.explain(step, outcome.errno, self._places.scripts)
             return dataclasses.replace(outcome, message=message)
-        if outcome.status is Status.FAILED and (why := obstacle.hint(capture.last_lines)):
-            return dataclasses.replace(outcome, message=f"{outcome.message}; {why}")
+        if outcome.status is Status.FAILED:
+            message = _explained(step, outcome.message, capture.last_lines)
+            return dataclasses.replace(outcome, message=message)
         if (dead := self._mounts.broken()) and outcome.status is Status.SUCCEEDED:
             message = f"it ended well, but what it mounted does not answer: {', '.join(dead)}"
             return dataclasses.replace(outcome, status=Status.FAILED, message=message)
@@ -240,6 +243,14 @@ class Runner:
             self._log.say(f"warning: the summary cannot be kept: {error}")
         words = {Exit.DONE: "done", Exit.FAILED: "failed", Exit.DEGRADED: "degraded"}
         self._log.say(f"{words[summary.exit_status]} after {summary.duration:.2f} s")
+
+
+def _explained(step: Step, message: str, lines: Sequence[str]) -> str:
+    """Why a step failed: a module says so itself, a script by what it printed last."""
+    if step.kind == "module":
+        said = (line.removeprefix("error: ") for line in reversed(lines) if "error: " in line[:7])
+        message = next(said, message)
+    return "; ".join(filter(None, (message, obstacle.hint(lines))))
 
 
 def _jobs(places: Places) -> Jobs:

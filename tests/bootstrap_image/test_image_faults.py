@@ -52,12 +52,12 @@ FAULTS = {
     "planted-directory": Fault(
         b"#cloud-config\nwrite_files: [{path: /etc/planted/x, content: x}]\n",
         Status.FAILED,
-        "it ended with 1",
+        "leads out of",
     ),
     "planted-file": Fault(
         b"#cloud-config\nwrite_files: [{path: /etc/planted-file, content: x, append: true}]\n",
         Status.FAILED,
-        "it ended with 1",
+        "leads out of",
     ),
     "lingers": Fault(b"#!/bin/bash\n(setsid sleep 600 &)\nsleep 600 &\n", Status.SUCCEEDED),
     "hangs": Fault(b"#!/bin/sh\ntrap '' TERM\nsleep 600\n", Status.TIMED_OUT, "within 2 s"),
