@@ -37,7 +37,7 @@ class Disguise:
     def __init__(self, names: Iterable[str]) -> None:
         self._lock = threading.Lock()
         self._given: dict[str, dict[str, str]] = {"names": {}, "ipv4": {}, "ipv6": {}, "mac": {}}
-        wanted = {name.lower() for name in names if len(name) > 2} - _COMMON
+        wanted = {name.lower() for name in names if len(name) > 1} - _COMMON
         # The longest first: a full name before the short one that it begins with.
         found = sorted(wanted, key=len, reverse=True)
         words = b"|".join(re.escape(name.encode()) for name in found)
