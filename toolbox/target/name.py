@@ -49,6 +49,8 @@ def parse(text: str) -> Name:
 
 
 def _by_scheme(text: str, scheme: str, words: list[str]) -> Name:
+    if "" in words[:2]:
+        raise _wrong(text)
     if scheme == "containerd" and len(words) in (1, 2):
         namespace, name = words if len(words) == 2 else (KUBERNETES, words[0])
         return _checked(Name(text=text, kind="containerd", name=name, namespace=namespace))

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the joiner is made of, where no container is needed: ids, places, trust, statuses."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from admin_image import identity, program, spec, toolbelt, tree
+from admin_image.errors import JoinError
+from admin_image.subject import Subject
+from launcher.proc import Process
+from tests.conftest import ROOT
+
+MAP = identity.parse_map("         0     100000      65536\n     70000          5         10\n")
+
+
+def test_ids_are_translated_both_ways_and_strangers_have_none() -> None:
+    assert identity.outside(MAP, 0) == 100000
+    assert identity.outside(MAP, 70009) == 14
+    assert identity.inside(MAP, 101000) == 1000
+    for number in (65536, 70010):
+        assert identity.outside(MAP, number) == -1
+    assert identity.inside(MAP, 0) == -1
+
+
+def test_rights_are_the_profiles_and_as_the_target_no_more_than_its_own() -> None:
+    subject = Subject(os.getpid(), started(os.getpid()))
+    everything = (1 << 64) - 1
+    assert identity.rights(subject, 0b1010, as_target=False) == 0b1010
+    own = int(subject.status()["CapBnd"], 16)
+    assert identity.rights(subject, everything, as_target=True) == own | identity.DEBUGGING
+
+
+def test_the_place_of_the_targets_files_is_the_contracts() -> None:
+    assert tree.PLACE == spec.TARGET
+    assert tree.HOST == spec.HOST
+
+
+def started(pid: int) -> int:
+    process = Process.of(pid)
+    assert process is not None
+    return process.started
+
+
+def test_a_process_of_the_same_number_that_began_later_is_not_joined() -> None:
+    with pytest.raises(JoinError) as refused:
+        Subject(os.getpid(), started(os.getpid()) - 1, "web")
+    assert (refused.value.code, "web" in refused.value.message) == ("target.gone", True)
+
+
+def test_a_process_that_ends_is_noticed_by_every_question() -> None:
+    with subprocess.Popen(("sleep", "100")) as child:
+        subject = Subject(child.pid, started(child.pid))
+        child.kill()
+        while "Z" not in Path(f"/proc/{child.pid}/stat").read_text().rpartition(")")[2]:
+            time.sleep(0.01)
+        with pytest.raises(JoinError, match="no longer there"):
+            subject.check()
+    with pytest.raises(JoinError, match="no longer there"):
+        subject.read("environ")
+    with pytest.raises(JoinError, match="no longer there"):
+        subject.link("ns/net")
+
+
+def test_tools_go_to_the_first_empty_directory_and_never_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "mnt").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "media").write_text("")
+    (tmp_path / "srv").mkdir()
+    (tmp_path / "srv/file").write_text("")
+    (tmp_path / "var").symlink_to("elsewhere")
+    (tmp_path / "elsewhere/opt").mkdir()
+    with pytest.raises(JoinError) as none:
+        toolbelt.find_place(str(tmp_path))
+    assert none.value.code == "target.no-place"
+    (tmp_path / "zzz").mkdir()
+    assert toolbelt.find_place(str(tmp_path)) == "/zzz"
+    (tmp_path / "opt").mkdir()
+    assert toolbelt.find_place(str(tmp_path)) == "/opt"
+    assert toolbelt.find_place(str(tmp_path), "/zzz/") == "/zzz"
+
+
+@pytest.mark.parametrize(
+    "place", ["/srv", "/none", "/mnt", "/", "zzz", "/a b", "/a$b", "/../zzz2", "/file"]
+)
+def test_a_place_that_does_not_fit_is_refused(tmp_path: Path, place: str) -> None:
+    for name in ("srv/x", "a b", "a$b", "zzz"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "file").write_text("")
+    (tmp_path / "mnt").symlink_to("zzz")
+    with pytest.raises(JoinError, match="is no place"):
+        toolbelt.find_place(str(tmp_path), place)
+
+
+def test_what_would_make_our_tools_do_the_targets_bidding_is_not_taken_over() -> None:
+    theirs = {
+        "DATABASE": "x", "PATH_TO": "y", "LD_PRELOAD": "z", "LD_LIBRARY_PATH": "z",
+        "BASH_ENV": "z", "BASH_FUNC_ls%%": "() { :; }", "PYTHONPATH": "z", "PROMPT_COMMAND": "z",
+        "PS1": "$(z)", "LESSOPEN": "|z", "PAGER": "z", "IFS": "/", "ENV": "z",
+    }  # fmt: skip
+    assert program.trusted(theirs) == {"DATABASE": "x", "PATH_TO": "y"}
+
+
+MINDED = """\
+import os, sys
+from admin_image import minder
+minder.hold_signals()
+proc = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def command():
+    os.execvp("sh", ["sh", "-c", sys.argv[1]])
+def inside():
+    return minder.mind(command, proc)
+os._exit(minder.wait(minder.fork(inside)))
+"""
+
+
+def minded(script: str) -> subprocess.Popen[str]:
+    argv = (sys.executable, "-c", MINDED, script)
+    return subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+
+
+@pytest.mark.parametrize(
+    ("script", "status"),
+    [("exit 0", 0), ("exit 7", 7), ("kill -KILL $$", 137), ("kill -TERM $$", 143)],
+)
+def test_the_status_passes_two_processes(script: str, status: int) -> None:
+    with minded(script) as child:
+        assert child.wait(30) == status
+
+
+@pytest.mark.parametrize("name", ["TERM", "INT", "HUP", "USR1", "QUIT"])
+def test_a_signal_passes_two_processes(name: str) -> None:
+    script = f"trap 'echo {name}; exit 5' {name}; echo up; while :; do sleep 0.02; done"
+    with minded(script) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "up\n"
+        child.send_signal(getattr(signal, f"SIG{name}"))
+        assert child.stdout.read() == f"{name}\n"
+        assert child.wait(30) == 5
+
+
+def test_what_is_left_behind_is_ended_also_when_it_will_not() -> None:
+    stubborn = "trap '' TERM HUP; echo $$; exec >&-; while :; do sleep 0.05; done"
+    with minded(
+        f'setsid sh -c "{stubborn.replace("$", chr(92) + "$")}" & sleep 0.3; exit 3'
+    ) as child:
+        assert child.stdout is not None
+        left = int(child.stdout.readline())
+        assert child.wait(30) == 3
+    assert not Path(f"/proc/{left}").exists()
+
+
+def test_when_the_joiner_is_killed_nothing_stays() -> None:
+    with minded("setsid sleep 777 & echo $!; exec sleep 778") as child:
+        assert child.stdout is not None
+        left = int(child.stdout.readline())
+        child.kill()
+        # Every end of the pipe is closed: nobody is left who had it.
+        assert child.stdout.read() == ""
+    assert not Path(f"/proc/{left}").exists()
+
+
+def test_a_stopped_command_goes_on_for_there_is_no_shell_above() -> None:
+    with minded("echo up; kill -STOP $$; exit 6") as child:
+        assert child.wait(30) == 6
