@@ -28,8 +28,9 @@ MACHINE_ORDER: Final = 0
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Batch:
-    """Jobs for one start of one image; `data` holds the user data of each by its file name.
+    """Jobs for one image; `data` holds the user data of each by its file name.
 
+    `commands` holds what each runs instead of the image's own entrypoint, by its name.
     `problem` says why none of them can run: what they need could not be had.
     """
 
@@ -37,6 +38,7 @@ class Batch:
     jobs: tuple[Job, ...]
     data: dict[str, bytes] = dataclasses.field(repr=False)
     problem: str = ""
+    commands: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
 
     def only(self, names: Iterable[str]) -> Batch:
         wanted = set(names)
@@ -49,10 +51,11 @@ class _Item:
     job: Job
     data: bytes = b""
     problem: str = ""
+    command: tuple[str, ...] = ()
 
     @property
-    def batch(self) -> tuple[str, str]:
-        return self.image, self.problem
+    def batch(self) -> tuple[str, str, bool]:
+        return self.image, self.problem, bool(self.command)
 
 
 def plan(
@@ -71,7 +74,7 @@ def plan(
         items = [dataclasses.replace(item, problem=item.problem or unknown) for item in items]
     items.sort(key=lambda item: (item.job.order, item.job.name))
     groups = itertools.groupby(items, key=lambda item: item.batch)
-    return tuple(_batch(image, problem, list(members)) for (image, problem), members in groups)
+    return tuple(_batch(list(members)) for _, members in groups)
 
 
 def select(batches: Sequence[Batch], names: Iterable[str]) -> tuple[Batch, ...]:
@@ -88,9 +91,11 @@ def select(batches: Sequence[Batch], names: Iterable[str]) -> tuple[Batch, ...]:
     return tuple(batch for batch in chosen if batch.jobs)
 
 
-def _batch(image: str, problem: str, items: list[_Item]) -> Batch:
+def _batch(items: list[_Item]) -> Batch:
     data = {item.job.user_data: item.data for item in items}
-    return Batch(image, tuple(item.job for item in items), data, problem)
+    commands = {item.job.name: item.command for item in items if item.command}
+    first = items[0]
+    return Batch(first.image, tuple(item.job for item in items), data, first.problem, commands)
 
 
 def _machine(settings: Settings, found: Found, lost: str) -> Iterator[_Item]:
@@ -110,7 +115,7 @@ def _configured(name: str, job: Bootstrap) -> Iterator[_Item]:
         yield _Item(job.source, _job(name, job), problem=problem)
     else:
         for part, data in sources.items():
-            yield _Item(job.source, _job(part, job), data)
+            yield _Item(job.source, _job(part, job), data, command=tuple(job.command))
 
 
 def _job(name: str, job: Bootstrap) -> Job:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     # Has the image in the runtime within so many seconds, or raises.
     Ensure = Callable[[str, Runtime, float], Image]
+    # The image as the runtime holds it, or None; asks no registry.
+    Find = Callable[[str, Runtime], Image | None]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +46,7 @@ class Context:
     host: Host
     runtime: Callable[[], Runtime]
     ensure: Ensure
+    find: Find
     monitor: Monitor
     show: Callable[[str], None]
     until: float

@@ -25,10 +25,14 @@ _GOOD: Final = (Status.SUCCEEDED, Status.DONE_BEFORE)
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Mark:
-    """A job that came to its end: `key` says for what, `records` names those of its steps."""
+    """A job that came to its end: `key` says for what, `records` names those of its steps.
+
+    `digest` is that of an image which is not ours: another one under the same name is another job.
+    """
 
     key: str
     records: tuple[str, ...] = ()
+    digest: str = ""
 
     def to_json(self) -> str:
         return json.dumps(dataclasses.asdict(self))
@@ -38,7 +42,8 @@ class Mark:
         """Read what `to_json` wrote; `ValueError` when it is not that."""
         fields: dict[str, Any] = json.loads(text)
         try:
-            return cls(str(fields["key"]), tuple(map(str, fields["records"])))
+            names = tuple(map(str, fields["records"]))
+            return cls(str(fields["key"]), names, str(fields.get("digest", "")))
         except (TypeError, KeyError) as error:
             raise ValueError(str(error)) from error
 
@@ -54,13 +59,15 @@ def is_due(wanted: str, mark: Mark | None, records: Mapping[str, Record]) -> boo
     """Whether the job of the key `wanted` is to run; `records` are those that are readable."""
     if mark is None or mark.key != wanted:
         return True
-    return not all(name in records and _settled(records[name]) for name in mark.records)
+    return not all(name in records and settled(records[name]) for name in mark.records)
 
 
-def mark(job: Job, wanted: str, summary: Summary, records: Mapping[str, Record]) -> Mark | None:
+def mark(
+    job: Job, wanted: str, summary: Summary, records: Mapping[str, Record], digest: str = ""
+) -> Mark | None:
     """What to note of a job after a run, or None when the next boot has to look again."""
     steps = [step for step in summary.steps if step.job == job.name]
-    made = Mark(wanted, tuple(step.record for step in steps))
+    made = Mark(wanted, tuple(step.record for step in steps), digest)
     misunderstood = any(
         finding["job"] == job.name and finding["severity"] == "error"
         for finding in summary.findings
@@ -80,7 +87,8 @@ def done_before(marks: Iterable[Mark], records: Mapping[str, Record]) -> tuple[S
     )
 
 
-def _settled(record: Record) -> bool:
+def settled(record: Record) -> bool:
+    """Whether what the record tells of is not to run again."""
     if record.frequency == _AT_EVERY_BOOT:
         return False
     return record.frequency == _AFTER_ANY_END or record.status is Status.SUCCEEDED

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from bootstrap_image import spec
 from launcher import files, interrupt, locks, logfile
-from launcher.bootstrap import due, records, results, scripts
+from launcher.bootstrap import due, own, records, results, scripts
 from launcher.bootstrap.context import Context
 from launcher.errors import HatchwayError
 from launcher.profiles import bootstrap as profile
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from bootstrap_image.spec import Summary
     from launcher.bootstrap.batches import Batch
-    from launcher.bootstrap.context import Ensure, Request
+    from launcher.bootstrap.context import Ensure, Find, Request
+    from launcher.bootstrap.due import Mark
     from launcher.host import Host
     from launcher.monitor import Monitor
     from launcher.runtimes.base import Runtime
@@ -33,6 +34,7 @@ def run(
     *,
     runtime: Callable[[], Runtime],
     ensure: Ensure,
+    find: Find,
     monitor: Monitor,
     show: Callable[[str], None],
 ) -> tuple[Summary, ...]:
@@ -49,7 +51,7 @@ def run(
     with interrupt.noted(), lock:
         ctx = Context(
             request=request, host=host, runtime=functools.cache(runtime), ensure=ensure,
-            monitor=monitor, show=show, until=until,
+            find=find, monitor=monitor, show=show, until=until,
         )  # fmt: skip
         results.forget_keys_of_others(request.instance_id)
         summaries: list[Summary] = []
@@ -71,12 +73,22 @@ def _done_before(ctx: Context, batch: Batch) -> Summary | None:
     known = records.of(name for mark in marks.values() if mark for name in mark.records)
     if any(due.is_due(_key(batch, job), marks[job.name], known) for job in batch.jobs):
         return None
+    if any(mark and mark.digest and _is_another(ctx, batch, mark) for mark in marks.values()):
+        return None
     names = ", ".join(job.name for job in batch.jobs)
     said = f"hatchway: {names}: done before, so no container is started"
     logfile.append(Path(spec.LOG_FILE), said)
     ctx.show(said)
     steps = due.done_before((mark for mark in marks.values() if mark), known)
     return results.finished(instance, steps, started=started)
+
+
+def _is_another(ctx: Context, batch: Batch, mark: Mark) -> bool:
+    """Whether the engine holds another image under that name by now; none is not another."""
+    with contextlib.suppress(HatchwayError):
+        found = ctx.find(batch.image, ctx.runtime())
+        return found is not None and found.config_digest != mark.digest
+    return False  # without an engine nothing could be started anyway
 
 
 def _run(ctx: Context, batch: Batch) -> Summary:
@@ -86,7 +98,10 @@ def _run(ctx: Context, batch: Batch) -> Summary:
     try:
         ctx.runtime().remove(profile.NAME, grace=1)  # what a power cut left
         try:
-            summary = scripts.run(ctx, batch, ctx.image(batch.image))
+            image = ctx.image(batch.image)
+            is_own = own.is_own(batch, image)
+            run_all = own.run if is_own else scripts.run
+            summary = run_all(ctx, batch, image)
         finally:
             with interrupt.held():
                 scripts.clear()
@@ -94,7 +109,7 @@ def _run(ctx: Context, batch: Batch) -> Summary:
     except HatchwayError as error:
         return results.failed(batch, instance, error.message, error.code)
     if removed:
-        _mark(batch, instance, summary)
+        _mark(batch, instance, summary, image.config_digest if is_own else "")
     return summary
 
 
@@ -106,14 +121,15 @@ def _removed(runtime: Runtime) -> bool:
     return False
 
 
-def _mark(batch: Batch, instance: str, summary: Summary) -> None:
+def _mark(batch: Batch, instance: str, summary: Summary, digest: str) -> None:
     """Note which jobs the next boot need not look at; without a note it does."""
     known = records.of(step.record for step in summary.steps if step.record)
     with contextlib.suppress(HatchwayError):
         for job in batch.jobs:
-            made = due.mark(job, _key(batch, job), summary, known)
+            made = due.mark(job, _key(batch, job), summary, known, digest)
             records.write_mark(instance, job.name, made)
 
 
 def _key(batch: Batch, job: spec.Job) -> str:
-    return due.key(job, batch.data[job.user_data], batch.image)
+    command = batch.commands.get(job.name, ())
+    return due.key(job, batch.data[job.user_data], batch.image, command)

@@ -57,14 +57,19 @@ def run(ctx: Context, batch: Batch, image: Image) -> Summary:
 def write(batch: Batch, instance_id: str) -> None:
     """The jobs and their user data, for root's eyes only: user data carries secrets."""
     clear()
-    records.directory()
-    for place in (Path(spec.RUN).parent, Path(spec.LOG)):
-        files.own_directory(place)
-    files.own_directory(Path(spec.RUN), mode=0o700)
+    own_places()
     for name, data in batch.data.items():
         files.write(Path(spec.RUN, name), data)
     jobs = spec.Jobs(instance_id, batch.jobs, context.proxies())
     files.write(Path(spec.JOBS_FILE), jobs.to_json().encode())
+
+
+def own_places() -> None:
+    """The directories for a run; `HostError` when one of them is not ours alone."""
+    records.directory()
+    for place in (Path(spec.RUN).parent, Path(spec.LOG)):
+        files.own_directory(place)
+    files.own_directory(Path(spec.RUN), mode=0o700)
 
 
 def clear() -> None:

@@ -177,6 +177,7 @@ def _run(
             host,
             runtime=lambda: runtimes.choose(options.wish(settings, "", "", ""), host).runtime,
             ensure=options.ensure(settings, listener, Pull.MISSING),
+            find=options.find_image,
             monitor=listener,
             show=output.line if form is Output.TEXT else lambda _line: None,
         )

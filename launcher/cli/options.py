@@ -90,6 +90,14 @@ def ensure(
     return have
 
 
+def find_image(image: str, runtime: Runtime) -> Image | None:
+    """An image by its reference, if the runtime holds it; asks no registry."""
+    from launcher import door, images
+    from launcher.references import Reference
+
+    return images.find(Reference.parse(image), runtime=runtime, store=door.STATE)
+
+
 def checked_image(text: str) -> str:
     """The canonical form of an image reference; `ImageError` when it is malformed."""
     from launcher.references import Reference

@@ -70,7 +70,7 @@ def plan(
         host_namespaces=("pid", "network", "ipc", "uts", "cgroup"),
         mounts=_mounts(host, notes),
         tmpfs=(spec.TMP,),
-        capabilities=rights.capabilities(host, NEEDS, _wanted(more), notes),
+        capabilities=rights.capabilities(host, NEEDS, wanted(more), notes),
         limits=rights.limits(host, notes, memory=memory, cpus=cpus, pids=pids, oom_score_adj=0),
         environment={"HOST": spec.HOST, "container": "hatchway"},
         labels=rights.labels("bootstrap"),
@@ -78,7 +78,8 @@ def plan(
     )
 
 
-def _wanted(more: Iterable[str]) -> dict[str, str]:
+def wanted(more: Iterable[str]) -> dict[str, str]:
+    """What it would like to have, and what the settings add to that."""
     asked = dict.fromkeys(set(more) - NEEDS.keys(), f"{spec.CAPABILITIES_SETTING} names it")
     return {**asked, **WANTS}
 

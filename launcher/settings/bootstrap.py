@@ -83,10 +83,10 @@ def _of_job(name: str, job: Bootstrap) -> Iterator[Finding]:
         yield Finding(place, "file and user-data exclude each other")
     if job.file and not job.file.startswith("/"):
         yield Finding(f"{place}.file", "expected an absolute path")
-    if job.command:
-        message = "an own command is not supported: give what is to run as user-data or file"
-        yield Finding(f"{place}.command", message)
-    if job.mode != "off" and not (job.file or job.user_data):
+    if job.command and ("" in job.command[:1] or "\0" in "".join(job.command)):
+        yield Finding(f"{place}.command", "expected a program and its arguments")
+    ours = job.source == DEFAULT_IMAGE and not job.command
+    if job.mode != "off" and ours and not (job.file or job.user_data):
         yield Finding(place, "there is nothing to run: no user-data, no file")
     if not 0 < job.timeout <= 86_400:
         yield Finding(f"{place}.timeout", "expected 0 to 86400 seconds")

@@ -91,6 +91,7 @@ class Node:
             patch.setattr(spec, name, str(path))
         patch.setattr(results, "LOCK", place / "run/hatchway/bootstrap.lock")
         self.instance = "i-1"
+        self.host = HOST
         self.shown: list[str] = []
         self.images = {IMAGE: Image(IMAGE, "sha256:1", "", {spec.CONTRACT_LABEL: "1"})}
         self.engine = Engine({
@@ -108,8 +109,8 @@ class Node:
 
     def run(self, request: Request) -> tuple[Summary, ...]:
         return running.run(
-            request, HOST, runtime=self._choose, ensure=self._ensure, monitor=SilentMonitor(),
-            show=self.shown.append,
+            request, self.host, runtime=self._choose, ensure=self._ensure,
+            find=self._find, monitor=SilentMonitor(), show=self.shown.append,
         )  # fmt: skip
 
     def _choose(self) -> Runtime:
@@ -117,6 +118,10 @@ class Node:
         assert engine is not None, "no engine was to be asked"
         chosen: Runtime = engine
         return chosen
+
+    def _find(self, name: str, runtime: Runtime) -> Image | None:
+        del runtime
+        return self.images.get(name)
 
     def _ensure(self, name: str, runtime: Runtime, limit: float) -> Image:
         del runtime, limit

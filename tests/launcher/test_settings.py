@@ -56,6 +56,25 @@ def test_bottlerocket_settings_can_be_pasted(tmp_path: Path) -> None:
     ]
 
 
+def test_a_bootstrap_container_of_bottlerocket_can_be_pasted(tmp_path: Path) -> None:
+    loaded, findings = load(
+        tmp_path,
+        """
+        [settings.bootstrap-containers.setup]
+        source = "reg.example/setup:v1"
+        mode = "once"
+        essential = true
+        user-data = "ZQ=="
+        command = ["/bin/setup", "-v"]
+        [settings.bootstrap-containers.bare]
+        source = "reg.example/bare:v1"
+        mode = "always"
+        """,
+    )
+    assert loaded.bootstrap_containers["setup"].command == ["/bin/setup", "-v"]
+    assert findings == []
+
+
 def test_later_files_win_and_the_environment_wins_over_files(tmp_path: Path) -> None:
     (tmp_path / "config.d").mkdir()
     (tmp_path / "config.d" / "50.toml").write_text('[host-containers.admin]\nlisten = "2200"')
@@ -101,6 +120,9 @@ def test_every_finding_comes_at_once_with_file_and_path(tmp_path: Path) -> None:
         ("[host-containers.admin]\npids = 0", "pids"),
         ("[host-containers.control]\nenabled = true", "control"),
         ("host-containers = 5", "host-containers"),
+        ('[bootstrap-containers.x]\nmode = "once"\ncommand = [""]', "x.command"),
+        ('[bootstrap-containers.x]\nmode = "once"', "there is nothing to run"),
+        ('[bootstrap-containers."a/b"]\nmode = "off"', "expected a name"),
         ("not toml", "config.toml"),
     ],
 )
