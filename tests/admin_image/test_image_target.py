@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The joiner in the real image under podman, where something goes wrong while it joins."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from admin_image.spec import JOIN, JoinSpec
+from launcher.proc import Process
+from tests.admin_image.door import IMAGE
+from tools import build_image
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+RUN = (
+    "podman", "--runtime=runc", "run", "--rm", "--interactive", "--privileged", "--pid=host",
+    "--network=host",
+)  # fmt: skip
+# In place of a step of the joiner: the target is ended, then the step is done.
+INTERFERING = """\
+import os, signal, sys
+sys.path.append("/usr/lib/python3/dist-packages")
+from admin_image import joiner, minder, tree
+from hostview import kernel
+module, name, *words = sys.argv[1:]
+sys.argv = ["join", *words]
+where = {"tree": tree, "minder": minder, "kernel": kernel}[module]
+step = getattr(where, name)
+def after_the_end(*arguments, **named):
+    setattr(where, name, step)
+    pid = int(words[0].partition("=")[2])
+    os.kill(pid, signal.SIGKILL)
+    while os.path.exists(f"/proc/{pid}"):
+        pass
+    return step(*arguments, **named)
+setattr(where, name, after_the_end)
+sys.exit(joiner.main())
+"""
+
+
+@pytest.fixture
+def victim() -> Iterator[subprocess.Popen[bytes]]:
+    """A process with every namespace of its own, as a container has."""
+    own = ("--pid", "--fork", "--kill-child", "--mount", "--net", "--ipc", "--uts")
+    with subprocess.Popen(("unshare", *own, "sleep", "1000")) as child:
+        yield child
+        child.kill()
+
+
+def inner(child: subprocess.Popen[bytes]) -> Process:
+    """The first process of the pid namespace that `unshare` made."""
+    children = f"/proc/{child.pid}/task/{child.pid}/children"
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        with open(children, encoding="ascii") as file:  # noqa: PTH123
+            pids = file.read().split()
+        if pids and (found := Process.of(int(pids[0]))) and _is(found.pid, "sleep"):
+            return found
+        time.sleep(0.01)
+    raise AssertionError
+
+
+def _is(pid: int, program: str) -> bool:
+    return os.readlink(f"/proc/{pid}/exe").endswith(f"/{program}")  # noqa: PTH115
+
+
+def podman(*arguments: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "CONTAINERS_CONF": str(build_image.CACHE / "containers.conf")}
+    return subprocess.run(
+        arguments, capture_output=True, text=True, check=False, timeout=timeout, env=environment,
+        stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+def join(process: Process, *command: str, options: tuple[str, ...] = (), **wanted: object) -> (
+    subprocess.CompletedProcess[str]
+):  # fmt: skip
+    spec = JoinSpec(pid=process.pid, started=process.started, name="it", **wanted)  # type: ignore[arg-type]
+    program, *words = spec.argv(command)
+    return podman(*RUN, *options, f"--entrypoint={program}", IMAGE, *words)
+
+
+def test_a_number_that_another_process_has_by_now_is_refused(
+    image: str, victim: subprocess.Popen[bytes]
+) -> None:
+    real = inner(victim)
+    done = join(Process(real.pid, real.started - 1), "true")
+    assert (done.returncode, "[target.gone]" in done.stderr) == (125, True)
+
+
+@pytest.mark.parametrize(
+    "step",
+    ["tree.leave_toolbox", "tree.clone", "tree.attach", "minder.hold_signals", "minder.fork"],
+)
+def test_a_target_that_ends_while_it_is_entered_is_told(
+    image: str, victim: subprocess.Popen[bytes], step: str
+) -> None:
+    process = inner(victim)
+    spec = JoinSpec(pid=process.pid, started=process.started, name="it")
+    words = spec.argv(("true",))[len(JOIN) :]
+    done = podman(
+        *RUN, "--entrypoint=/usr/bin/python3", IMAGE, "-IS", "-c", INTERFERING, *step.split("."),
+        *words,
+    )  # fmt: skip
+    assert done.returncode == 125, done.stderr
+    assert "[target.gone]" in done.stderr
+
+
+def without_open_tree(place: Path, errno: int) -> str:
+    """A filter under which the kernel is as one that has no such call."""
+    calls = [{"names": ["open_tree"], "action": "SCMP_ACT_ERRNO", "errnoRet": errno}]
+    place.write_text(json.dumps({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": calls}))
+    return f"--security-opt=seccomp={place}"
+
+
+@pytest.mark.parametrize("errno", [38, 1], ids=["ENOSYS", "EPERM"])
+def test_without_open_tree_the_files_are_seen_through_the_targets_process(
+    image: str, victim: subprocess.Popen[bytes], tmp_path: Path, errno: int
+) -> None:
+    process = inner(victim)
+    options = (without_open_tree(tmp_path / "seccomp.json", errno),)
+    # --privileged would lift the filter.
+    rights = ("--privileged=false", "--cap-add=ALL")
+    seen = join(process, "sh", "-c", "ls -di /target/ /proc/1/root/", options=(*rights, *options))
+    assert seen.returncode == 0, seen.stderr
+    assert len({line.split()[0] for line in seen.stdout.splitlines()}) == 1
+    assert "/target leads to /proc/1/root" in seen.stderr
+    for wanted in ({"root": "target"}, {"read_only": True}):
+        refused = join(process, "true", options=(*rights, *options), **wanted)
+        assert (refused.returncode, "[target.kernel]" in refused.stderr) == (125, True)
+
+
+def test_a_toolbox_without_rights_says_which_it_needs(
+    image: str, victim: subprocess.Popen[bytes]
+) -> None:
+    refused = join(inner(victim), "true", options=("--privileged=false",))
+    assert refused.returncode == 125
+    assert "CAP_SYS_ADMIN" in refused.stderr
+
+
+def test_a_toolbox_that_is_read_only_joins_as_well(
+    image: str, victim: subprocess.Popen[bytes]
+) -> None:
+    for wanted in ({}, {"root": "target"}):
+        done = join(inner(victim), "true", options=("--read-only",), **wanted)
+        assert done.returncode == 0, done.stderr
+
+
+def test_nothing_of_ours_is_among_the_programs_that_the_target_could_replace(
+    image: str, victim: subprocess.Popen[bytes]
+) -> None:
+    script = "import os; print(os.getppid()); print(sorted(os.listdir('/proc/self/fd')))"
+    done = join(inner(victim), "python3", "-c", script, root="target")
+    assert done.returncode == 0, done.stderr
+    # No descriptor of the joiner's reaches the command: the listing's own is the fourth.
+    assert done.stdout.splitlines()[1] == "['0', '1', '2', '3']"
+
+
+def test_a_killed_container_leaves_no_process_in_the_target(
+    image: str, victim: subprocess.Popen[bytes]
+) -> None:
+    process = inner(victim)
+    name = f"test-killed-{os.getpid()}"
+    spec = JoinSpec(pid=process.pid, started=process.started, name="it")
+    program, *words = spec.argv(("sh", "-c", "setsid sleep 987 & echo up; sleep 986"))
+    environment = {**os.environ, "CONTAINERS_CONF": str(build_image.CACHE / "containers.conf")}
+    argv = (*RUN, f"--name={name}", f"--entrypoint={program}", IMAGE, *words)
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, env=environment) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "up\n"
+        podman("podman", "--runtime=runc", "kill", "--signal", "KILL", name)
+        child.wait(60)
+    namespace = os.readlink(f"/proc/{process.pid}/ns/pid")  # noqa: PTH115
+    end = time.monotonic() + 20
+    while (inside := _inside(namespace)) != {process.pid} and time.monotonic() < end:
+        time.sleep(0.1)
+    assert inside == {process.pid}
+    victim.send_signal(signal.SIGTERM)
+
+
+def _inside(namespace: str) -> set[int]:
+    found = set()
+    for name in os.listdir("/proc"):  # noqa: PTH208
+        try:
+            if name.isdigit() and os.readlink(f"/proc/{name}/ns/pid") == namespace:  # noqa: PTH115
+                found.add(int(name))
+        except OSError:
+            continue
+    return found
