@@ -45,7 +45,7 @@ def is_held(path: Path) -> bool:
     except OSError:
         return False
     try:
-        return not _try(fd)
+        return not _try(fd, fcntl.LOCK_SH)  # so that two who ask do not see each other
     finally:
         os.close(fd)
 
@@ -61,9 +61,9 @@ def _wait(fd: int, what: str, timeout: float) -> None:
         time.sleep(POLL)
 
 
-def _try(fd: int) -> bool:
+def _try(fd: int, kind: int = fcntl.LOCK_EX) -> bool:
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(fd, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True
