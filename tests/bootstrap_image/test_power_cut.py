@@ -26,12 +26,13 @@ def test_power_cuts_leave_a_correct_state_each_time(tmp_path: Path) -> None:
         hosts += 1
         state = Cuts(run.place, Path(run.places["state"]))
         run.write(Job("a", "user-data/a"), a=user_data(str(run.place)))
-        for _ in range(100):
+        for tried in range(100):
             if len(state.on_record) == STEPS:
                 break
             with run.start() as process:
                 try:
-                    process.wait(chance.uniform(0.02, 0.4))
+                    # Longer and longer: a slow disk must not keep all of them from the end.
+                    process.wait(chance.uniform(0.02, 0.4) * (1 + tried / 5))
                 except subprocess.TimeoutExpired:
                     process.kill()
                     cuts += 1
