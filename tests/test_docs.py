@@ -176,6 +176,7 @@ def test_every_command_and_flag_of_the_readme_exists() -> None:
         path = path_of(words)
         line = f"hatchway {' '.join(words)}"
         own = words[len(path) :]
+        own = own[: own.index("--")] if "--" in own else own  # the rest is the command's
         if path[-1:] == ("exec",):
             own = []  # the rest is the command's
         flags = {word.partition("=")[0] for word in own if word.startswith("-") and word != "-"}
