@@ -121,6 +121,9 @@ class Host:
         with contextlib.suppress(FileNotFoundError):
             self._inside(name).unlink()
 
+    def rename(self, name: str, to: str) -> None:
+        self._inside(name).replace(self._inside(to))
+
     def real(self, name: str) -> str:
         """Where links lead to, as a path of the host."""
         real = self.path(name).resolve()

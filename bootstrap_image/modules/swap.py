@@ -80,11 +80,15 @@ def _act(params: Params, host: Host) -> None:
 
 
 def _make(path: str, size: int, host: Host) -> None:
+    # Beside it first: after a power cut half of one must not be taken for it.
+    fresh = f"{path}.hatchway"
+    host.remove(fresh)
     try:
-        host.reserve(path, size)
-        host.run("mkswap", path)
+        host.reserve(fresh, size)
+        host.run("mkswap", fresh)
+        host.rename(fresh, path)
     except (ModuleError, OSError) as error:
-        host.remove(path)
+        host.remove(fresh)
         raise ModuleError(f"{path} of {size >> 20} MiB: {error}") from error
     host.say(f"made {path} of {size >> 20} MiB")
 

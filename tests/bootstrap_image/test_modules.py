@@ -401,18 +401,25 @@ def test_a_swap_file_is_made_kept_and_used_once(host: StandIn) -> None:
     made = (host.root / "var/swap").stat()
     assert (made.st_size, stat.S_IMODE(made.st_mode)) == (1 << 20, 0o600)
     assert host.text("etc/fstab") == "/var/swap\tnone\tswap\tsw,nofail,x-hatchway\t0\t0\n"
-    assert host.ran == ["mkswap /var/swap", "swapon /var/swap"]
+    assert host.ran == ["mkswap /var/swap.hatchway", "swapon /var/swap"]
     host.put("proc/swaps", "Filename Type\n/var/swap file\n")
     do("swap: {filename: /var/swap, size: 2M}", host)
-    assert host.ran == ["mkswap /var/swap", "swapon /var/swap"]
+    assert host.ran == ["mkswap /var/swap.hatchway", "swapon /var/swap"]
     assert host.text("etc/fstab").count("swap\t") == 2
+
+
+def test_half_a_swap_file_of_a_power_cut_is_made_anew(host: StandIn) -> None:
+    host.put("var/swap.hatchway", "half")
+    do("swap: {filename: /var/swap, size: 1M}", host)
+    assert [path.name for path in (host.root / "var").glob("swap*")] == ["swap"]
+    assert (host.root / "var/swap").stat().st_size == 1 << 20
 
 
 def test_a_swap_file_that_cannot_be_made_leaves_nothing(host: StandIn) -> None:
     host.failing = "mkswap"
     with pytest.raises(ModuleError, match="/var/swap of 1 MiB: mkswap failed"):
         do("swap: {filename: /var/swap, size: 1M}", host)
-    assert not (host.root / "var/swap").exists()
+    assert not list((host.root / "var").glob("swap*"))
     assert "swapon" not in " ".join(host.ran)
 
 
