@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -31,7 +30,7 @@ _JOURNAL: Final = ("/etc/machine-id", "/run/log/journal", "/var/log/journal")
 # For systemctl and for what speaks D-Bus; only where the profile may change the host anyway.
 _SERVICES: Final = ("/run/systemd", "/run/dbus")
 # bash and ash both read it, unless a file of the image has its own.
-PROMPT: Final = r"[toolbox] \u@\h:\w\$ "
+PROMPT: Final = r"[\u@toolbox:\h \w]\$ "
 
 
 def plan(request: Request, host: Host, image: Image, name: str, *, engine: str = "") -> Plan:
@@ -45,13 +44,9 @@ def plan(request: Request, host: Host, image: Image, name: str, *, engine: str =
         host_namespaces=profile.host_namespaces,
         mounts=tuple(_mounts(request, profile, host)),
         capabilities=rights.capabilities(host, needs, profile.capabilities, notes),
-        limits=dataclasses.replace(
-            rights.limits(
-                host, notes, memory=request.memory, cpus=request.cpus, pids=request.pids,
-                oom_score_adj=OOM_SCORE_ADJ,
-            ),
-            nofile=None,
-            nproc=None,
+        limits=rights.limits(
+            host, notes, memory=request.memory, cpus=request.cpus, pids=request.pids,
+            oom_score_adj=OOM_SCORE_ADJ,
         ),
         environment={**_environment(request), **request.environment},
         labels={**rights.labels("toolbox"), "io.hatchway.toolbox.profile": profile.name},
@@ -71,7 +66,9 @@ def plan(request: Request, host: Host, image: Image, name: str, *, engine: str =
 def _environment(request: Request) -> dict[str, str]:
     given = {"HOST": spec.HOST, "container": "hatchway", "SYSTEMD_IGNORE_CHROOT": "1"}
     if request.terminal:
-        given |= {"TERM": os.environ.get("TERM", "xterm"), "PS1": PROMPT}
+        # The prompt: our own image has one with its place in it, others take this one.
+        given |= {"HATCHWAY_PLACE": "toolbox", "PS1": PROMPT}
+        given["TERM"] = os.environ.get("TERM", "xterm")
     return given
 
 

@@ -13,11 +13,13 @@ from launcher import interrupt, runtimes
 from launcher.errors import ContainerError, Exit, HatchwayError
 from toolbox import claims, foreground, planning, sweeping
 from toolbox.claims import Claim, Record
+from toolbox.relay import Relay
 from toolbox.shells import SHELLS
 from toolbox.target import joining
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from launcher.host import Host
     from launcher.monitor import Monitor
@@ -91,11 +93,23 @@ class _Session:
             self.monitor.close()
             with foreground.blocked(), foreground.terminal_kept():
                 interrupt.check()
-                client = foreground.Client(argv, streams=self.streams, silent=quiet)
+                with self._input(plan, claim.directory) as streams:
+                    client = foreground.Client(argv, streams=streams, silent=quiet)
                 status, clean = self._wait(client, plan)
             return self.runtime.verdict(plan, status, claim.directory) if clean else status
         finally:
             self._clean_up(plan, clean=clean)
+
+    @contextlib.contextmanager
+    def _input(self, plan: Plan, scratch: Path) -> Iterator[Streams]:
+        """The client's streams; its stdin is ours, but for engines that mishear its end."""
+        if plan.terminal or self.runtime.removes_what_ended:
+            yield self.streams
+            return
+        stdin, stdout, stderr = self.streams or (0, 1, 2)
+        relay = Relay(stdin, lambda: self.runtime.hears_end_of_input(plan.name, scratch))
+        yield relay.reader, stdout, stderr
+        relay.start()
 
     def _wait(self, client: foreground.Client, plan: Plan) -> tuple[int, bool]:
         """The status, and whether the container ended by itself."""

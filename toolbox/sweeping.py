@@ -27,7 +27,7 @@ GRACE = 1.0  # seconds; whoever used it has gone
 def sweep(host: Host, monitor: Monitor) -> None:
     """Remove the containers of dead launchers; living ones are never touched.
 
-    What an engine refuses to remove stays recorded for the next time, and is told.
+    What an engine does not remove now stays recorded for the next time.
     """
     for place in claims.places():
         with claims.dead(place) as nobody:
@@ -53,11 +53,10 @@ def sweep_engine(runtime: Runtime, monitor: Monitor) -> None:
 def _clear(place: Path, host: Host, monitor: Monitor) -> None:
     record = claims.Record.read(place)
     if record is not None:
-        monitor.note(f"removing the toolbox {record.id}, whose launcher was killed")
         try:
             wish = Wish(record.runtime, record.socket, record.namespace)
             runtimes.choose(wish, host).runtime.remove(record.container, grace=GRACE)
-        except HatchwayError as problem:
-            monitor.note(f"it stays for now: {problem.message}")
-            return
+        except HatchwayError:
+            return  # an engine that is gone is no trouble of the toolbox that starts now
+        monitor.note(f"removed the toolbox {record.id}, whose launcher had been killed")
     shutil.rmtree(place, ignore_errors=True)

@@ -91,6 +91,9 @@ class Runtime(Protocol):
         is among them. Files for the client go into `scratch`, which is to stay until it ends.
         """
 
+    def hears_end_of_input(self, name: str, scratch: Path) -> bool:
+        """Whether the client would notice by now that its stdin has ended."""
+
     @property
     def removes_what_ended(self) -> bool:
         """Whether the foreground client leaves nothing of a container that ended by itself."""

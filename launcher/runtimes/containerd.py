@@ -106,6 +106,12 @@ class Containerd:
             "--config", settings, plan.name,
         )  # fmt: skip
 
+    def hears_end_of_input(self, name: str, scratch: Path) -> bool:
+        """An end that comes before ctr knows its task is lost, and the command waits for ever."""
+        if (scratch / "pid").exists():
+            return True
+        return scratch.name in self._ctr("tasks", "ps", name, check=False).text()
+
     def verdict(self, plan: Plan, status: int, scratch: Path) -> int:
         """Tell ctr's own failure from the command's: only what was created has left its pid."""
         if status == 0 or (scratch / "pid").exists():

@@ -112,6 +112,10 @@ class Whales:
         )
         return (self.program, *self.options, "run", "--rm", *stdin, *options)
 
+    def hears_end_of_input(self, name: str, scratch: Path) -> bool:
+        del name, scratch
+        return True
+
     def verdict(self, plan: Plan, status: int, scratch: Path) -> int:
         del plan, scratch  # these clients have the statuses that we have
         return status
