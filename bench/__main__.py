@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Measure Hatchway beside its peers: `python -m bench [--rounds N] [--json] [ENGINE...]`."""
+"""Measure Hatchway beside its peers: `python -m bench [--rounds N] [--json] [CONTEST...]`."""
 
 from __future__ import annotations
 
@@ -7,29 +7,36 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from bench import commands, engines, programs, report, sizes
+from bench import bundles, commands, engines, programs, report, sizes
 
 if TYPE_CHECKING:
     from bench.contest import Line
 
 ENGINES = ("podman", "docker", "containerd")
+BUNDLES = "bundles"
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=7, help="rounds of each contest (7)")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
-    parser.add_argument("engines", nargs="*", metavar="ENGINE", help=", ".join(ENGINES))
+    parser.add_argument(
+        "engines", nargs="*", metavar="CONTEST", help=", ".join((*ENGINES, BUNDLES))
+    )
     options = parser.parse_args()
-    if unknown := set(options.engines) - set(ENGINES):
-        parser.error(f"no such engine: {', '.join(sorted(unknown))}")
+    if unknown := set(options.engines) - {*ENGINES, BUNDLES}:
+        parser.error(f"no such contest: {', '.join(sorted(unknown))}")
     programs.enter_namespace()
     lines: list[Line] = []
     failures: dict[str, str] = {}
-    for name in options.engines or ENGINES:
+    found: dict[str, float] = {}
+    for name in options.engines or (*ENGINES, BUNDLES):
         sys.stderr.write(f"{name} ...\n")
         try:
-            lines += engines.measure(name, rounds=options.rounds)
+            if name == BUNDLES:
+                lines += bundles.measure(rounds=options.rounds, sizes=found)
+            else:
+                lines += engines.measure(name, rounds=options.rounds)
         except (RuntimeError, AssertionError, OSError) as problem:
             failures[name] = str(problem)
     sys.stderr.write("short commands ...\n")
@@ -37,7 +44,7 @@ def main() -> int:
         lines += commands.measure(rounds=options.rounds)
     except RuntimeError as problem:
         failures["short commands"] = str(problem)
-    found = sizes.measure()
+    found |= sizes.measure()
     if options.json:
         sys.stdout.write(report.encoded(lines, found, failures) + "\n")
     else:

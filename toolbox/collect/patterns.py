@@ -32,6 +32,9 @@ _HARMLESS: Final = (
 )
 _QUOTED: Final = rb"""(?:"(?:[^"\\]++|\\.)*+"?|'(?:[^'\\]++|\\.)*+'?|\\"(?:(?!\\").)*+(?:\\")?)"""
 _LIST: Final = rb"\[[^\]]*+\]?"
+_ENV_FLAG: Final = (
+    rb"""(?<![\w-])(?:--(?:set-?)?env(?:ironment)?|-e)["']?(?:=|\s{0,4},\s{0,4}|\s{1,4})"""
+)
 _COLON: Final = rb"\s{0,8}(?::=|=>|[:=])\s{0,8}"
 
 
@@ -78,6 +81,17 @@ FIRST: Final = (
         (b"authorization", b"cookie", b"x-"),
     ),
     Pattern("unit", _compiled(rb"(?P<k>^\s*Environment\s*=).*+"), (b"environment",)),
+    # `--env NAME=VALUE`, `-e NAME=VALUE`, `--setenv=NAME=VALUE`, also in JSON
+    Pattern(
+        "quoted-variable",
+        _compiled(rb"(?P<k>", _ENV_FLAG, rb"""["'][a-z_]\w{0,100}=)[^"']++"""),
+        (b"env", b"-e"),
+    ),
+    Pattern(
+        "variable",
+        _compiled(rb"(?P<k>", _ENV_FLAG, rb"""[a-z_]\w{0,100}=)[^\s"']++"""),
+        (b"env", b"-e"),
+    ),
     Pattern(
         "environment",
         _compiled(rb'(?P<k>"env(?:ironment)?"\s*:\s*)\[\s*+"(?:[^"\\]++|\\.|"\s*+,\s*+")*+"?'),

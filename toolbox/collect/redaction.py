@@ -16,6 +16,8 @@ from toolbox.collect.patterns import BY_NAME, FIRST, HINTS, LAST, MARK, NAME, NA
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    Inside = Callable[[bytes], bytes | None]
+
 LONGEST_LINE: Final = 256 * 1024
 TOO_LONG: Final = b"[a line of more than 256 KiB: left out, it could not be searched for secrets]"
 _MOST_LINES: Final = 400  # of one block: more than any key has
@@ -56,7 +58,7 @@ class Redactor:
         self._pending = bytearray()
         self._overlong = False
         # Looks at the lines that follow, until it gives up its place.
-        self._inside: Callable[[bytes], bytes | None] | None = None
+        self._inside: Inside | None = None
         self._lines = 0
         self._after_blob = False
         self._worth_a_look(b"")
@@ -117,28 +119,41 @@ class Redactor:
         if len(line) > LONGEST_LINE:
             self.count += 1
             line = TOO_LONG
-        line = self._patterns(self._keys(self._within(line)))
-        if self._inside is None:
+        before = self._inside
+        # What begins on a line is seen also where the line itself is taken out.
+        whole = self._keys(line)
+        replaced = self._patterns(self._within(whole, before))
+        if self._inside is None or isinstance(self._inside, _Next | _Value):
             self._look_ahead(line.rstrip())
-        return self._disguise(line) if self._disguise else line
+        return self._disguise(replaced) if self._disguise else replaced
 
-    def _within(self, line: bytes) -> bytes:
+    def _within(self, line: bytes, inside: Inside | None) -> bytes:
         """The line as a member of what an earlier line began."""
-        if self._inside is None:
+        if inside is None or inside == self._in_key:
             return line
         self._lines += 1
-        replaced = self._inside(line) if self._lines <= _MOST_LINES else None
+        replaced = inside(line) if self._lines <= _MOST_LINES else None
         if replaced is None:
-            self._inside = None
+            if self._inside is inside:
+                self._inside = None
             return line
         self.count += replaced != line
         return replaced
 
     def _keys(self, line: bytes) -> bytes:
-        """Cut out whole keys, and begin to drop the lines of one that goes on."""
-        if b"PRIVATE KEY" not in line:
-            return line
+        """Cut out whole keys, and the lines of one that goes on."""
         kept = b""
+        if self._inside == self._in_key:
+            end = _KEY_END.search(line)
+            if end is None:
+                self._lines += 1
+                if self._lines > _MOST_LINES:
+                    self._inside = None
+                return MARK
+            self._inside = None
+            kept, line = MARK, line[end.end() :]
+        if b"PRIVATE KEY" not in line.upper():
+            return kept + line
         while begin := _KEY_BEGIN.search(line):
             self.count += 1
             kept += line[: begin.start()] + MARK
@@ -189,13 +204,11 @@ class Redactor:
         elif _OPEN_FLAG.search(line) or _OPEN_KEY.search(line):
             self._begin(_Next())
 
-    def _begin(self, inside: Callable[[bytes], bytes | None]) -> None:
+    def _begin(self, inside: Inside) -> None:
         self._inside, self._lines = inside, 0
 
-    def _in_key(self, line: bytes) -> bytes:
-        if end := _KEY_END.search(line):
-            self._inside = None
-            return MARK + line[end.end() :]
+    def _in_key(self, _line: bytes) -> bytes:
+        """The state of being within a key; `_keys` deals with it before anything else."""
         return MARK
 
 
