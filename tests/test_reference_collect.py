@@ -47,6 +47,7 @@ SECRET_FILES = {
         "file registry /var/lib/kubelet/config.json\n"
         "exec environment systemctl show secret --property=Environment\n"
         "exec words echo abcdef.0123456789abcdef\n"
+        "@borrow exec tracer strace --version\n"
         "wrong line here\n"
     ),
     "/etc/shadow": f"root:$6$salt$abcdefgh{WORD}-8:19000::::::\n",
@@ -197,3 +198,13 @@ def test_a_bundle_is_streamed_to_a_channel_that_can_only_pipe(faulty: HostDoor) 
     streamed = Opened.of(done.stdout)
     streamed.check()
     assert streamed.manifest["began"] > dt.datetime(2026, 1, 1, tzinfo=dt.UTC).timestamp()
+
+
+def test_a_program_that_the_host_lacks_is_borrowed_from_the_image_that_is_here(
+    faulty: HostDoor,
+) -> None:
+    assert faulty.hatchway("image", "pull", "--pull", "missing").status == 0
+    command = ("toolbox", "collect", BUNDLE, "--only", "greedy")
+    assert faulty.hatchway(*command).status == 2  # one line of the recipe is wrong
+    borrowed = Opened.of(faulty.machine.read(BUNDLE)).members["items/greedy/tracer"]
+    assert borrowed.startswith(b"strace -- version")

@@ -27,7 +27,8 @@ class Item:
     """What a line of a recipe asks for.
 
     `name` is its path in the bundle; `argument` is the argv, path, pattern, URL or native name;
-    `place` is `file:line`. `timeout` in seconds, `limit` in bytes.
+    `place` is `file:line`. `timeout` in seconds, `limit` in bytes. A program that the host lacks is
+    taken from the admin image where `borrow` says so and the image is here.
     """
 
     kind: Kind
@@ -37,6 +38,7 @@ class Item:
     timeout: float = TIME_LIMIT
     limit: int = SIZE_LIMIT
     binary: bool = False
+    borrow: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

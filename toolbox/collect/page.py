@@ -7,6 +7,7 @@ the policy in the head forbids whatever would be loaded.
 
 from __future__ import annotations
 
+import re
 import time
 from html import escape
 from pathlib import Path
@@ -18,7 +19,7 @@ from toolbox.doctor.checkup import CHECKS
 from toolbox.doctor.disks import human
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from toolbox.collect.manifest import Entry, Manifest
     from toolbox.doctor.checkup import Checkup
@@ -45,7 +46,7 @@ def render(manifest: Manifest, checkup: Checkup, clean: Callable[[str], str]) ->
         f"<title>{escape(manifest.host)}: {len(checkup.findings)} findings</title>",
         f"<style>{_STYLE.read_text(encoding='utf-8')}</style></head><body><main>",
         *_head(manifest, checkup),
-        *_findings(checkup),
+        *_findings(checkup, {entry.path for entry in manifest.items}),
         *_charts(checkup, clean),
         *_items(manifest),
         *_footer(manifest),
@@ -72,12 +73,12 @@ def _head(manifest: Manifest, checkup: Checkup) -> Iterator[str]:
         yield f"<p class=banner>{_ENDINGS[manifest.ending]}</p>"
 
 
-def _findings(checkup: Checkup) -> Iterator[str]:
+def _findings(checkup: Checkup, paths: Collection[str]) -> Iterator[str]:
     yield "<section id=findings><h2>What looks wrong</h2>"
     if not checkup.findings:
         yield "<p class=fine>Nothing that is looked for.</p>"
     for finding in checkup.findings:
-        yield _finding(finding)
+        yield _finding(finding, paths)
     bad = {finding.code.partition(".")[0] for finding in checkup.findings}
     fine = [name for name in CHECKS if name in checkup.facts and _SUBJECT[name] not in bad]
     if fine:
@@ -91,13 +92,34 @@ def _findings(checkup: Checkup) -> Iterator[str]:
 _SUBJECT: Final = {name: name for name in CHECKS} | {"hatchway": "door"}
 
 
-def _finding(finding: Diagnosis) -> str:
+# Where more about a subject stands.
+_MORE: Final = {
+    "units": "items/units/status",
+    "boot": "items/boot/blame",
+    "disks": "items/disks/file-systems",
+    "kernel": "items/kernel/kernel.log",
+    "network": "items/kernel/kernel.log",
+    "pressure": "items/cgroups/cgroups",
+    "processes": "items/kernel/processes",
+    "limits": "items/kernel/sysctl",
+    "certificates": "items/kubelet/certificates",
+    "clock": "items/network/timedatectl",
+    "names": "items/network/resolv.conf",
+    "pods": "items/kubelet/pods",
+    "bootstrap": "items/hatchway/bootstrap.log",
+    "door": "items/hatchway/admin.log",
+}
+
+
+def _finding(finding: Diagnosis, paths: Collection[str]) -> str:
     evidence = "\n".join(finding.evidence)
     shown = f"<pre>{escape(evidence)}</pre>" if evidence else ""
+    path = _MORE.get(finding.code.partition(".")[0], "")
+    more = f'<a href="{path}">{path.partition("/")[2]}</a> ' if path in paths else ""
     return (
         f'<article class="finding {finding.severity}"><h3><span class=badge>{finding.severity}'
-        f"</span> {escape(finding.title)}</h3>{shown}<p>{escape(finding.advice)} "
-        f"<code>{escape(finding.code)}</code></p></article>"
+        f"</span> {escape(finding.title)}</h3>{shown}<p>{_prose(finding.advice)}</p>"
+        f"<p class=more>{more}<code>{escape(finding.code)}</code></p></article>"
     )
 
 
@@ -106,10 +128,10 @@ def _charts(checkup: Checkup, clean: Callable[[str], str]) -> Iterator[str]:
     yield "<section id=boot><h2>Boot</h2>"
     if "boot" in facts and "units" in facts:
         boot = facts["boot"]
-        total = f"{boot.finished:.1f} s" if boot.finished else "not finished"
+        total = f"{boot.finished:.1f} s" if boot.finished else "it has not finished"
         before = [f"{name} {s:.1f} s" for name, s in boot.stages if name in ("firmware", "loader")]
-        yield f"<p class=sub>From the kernel's start to the end of boot: {total}"
-        yield f"{'; before that: ' + ', '.join(before) if before else ''}.</p>"
+        earlier = f"; before that: {', '.join(before)}" if before else ""
+        yield f"<p class=sub>From the kernel's start to the end of boot: {total}{earlier}.</p>"
         yield charts.boot(facts["units"], boot, clean)
     else:
         yield "<p class=gap>systemd did not say.</p>"
@@ -176,6 +198,11 @@ def _item(entry: Entry) -> str:
         f"<td class=number>{human(entry.kept) if entry.path else ''}"
         f"<td class=number>{entry.seconds:.2f} s<td>{kind}{escape('; '.join(notes))}</tr>"
     )
+
+
+def _prose(text: str) -> str:
+    """A sentence; what stands in backticks is something to type."""
+    return re.sub(r"`([^`]*)`", r"<code>\1</code>", escape(text))
 
 
 def _footer(manifest: Manifest) -> Iterator[str]:

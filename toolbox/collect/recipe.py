@@ -8,8 +8,8 @@
     settings OUT                   Hatchway's settings
     look OUT NAME                  what Hatchway reads by itself (ours)
 
-Words are quoted as in a shell, which never sees them. `@timeout=60`, `@limit=16M` and `@binary`
-may stand before (ours). A wrong line is a finding, and the others count.
+Words are quoted as in a shell, which never sees them. `@timeout=60`, `@limit=16M`, `@binary`
+and `@borrow` may stand before (ours). A wrong line is a finding, and the others count.
 """
 
 from __future__ import annotations
@@ -120,14 +120,16 @@ def _item(words: list[str], where: str, topic: str) -> Item:
 
 def _option(text: str) -> dict[str, Any]:
     name, _, value = text.partition("=")
-    if name == "binary" and not value:
-        return {"binary": True}
+    if name in ("binary", "borrow") and not value:
+        return {name: True}
     if name == "timeout" and re.fullmatch(r"[0-9]{1,4}", value) and 0 < int(value) <= _MOST_TIME:
         return {"timeout": float(value)}
     match = re.fullmatch(r"([0-9]{1,9})([KM]?)", value)
     if name == "limit" and match and 0 < int(match[1]) * _UNITS[match[2]] <= _MOST_SIZE:
         return {"limit": int(match[1]) * _UNITS[match[2]]}
-    message = f"@{text}: expected @timeout=SECONDS (to 600), @limit=SIZE (to 64M) or @binary"
+    message = (
+        f"@{text}: expected @timeout=SECONDS (to 600), @limit=SIZE (to 64M), @binary or @borrow"
+    )
     raise ValueError(message)
 
 

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from launcher import process
-from toolbox.doctor.diagnosis import Diagnosis
+from toolbox.doctor.diagnosis import Diagnosis, count
 from toolbox.doctor.units import TIME_LIMIT
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def check(boot: Boot) -> Iterator[Diagnosis]:
         yield Diagnosis(
             "boot.recent",
             "notice",
-            f"the host booted {boot.uptime / 60:.0f} minutes ago",
+            f"the host booted {count(round(boot.uptime / 60), 'minute')} ago",
             (),
             "If nobody asked for that, look at the end of the last boot: `journalctl -b -1 -e`.",
         )

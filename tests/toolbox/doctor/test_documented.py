@@ -35,7 +35,7 @@ def test_every_code_is_documented_and_every_documented_code_exists() -> None:
     for path in (ROOT / "toolbox" / "doctor").glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("Diagnosis", "Sign"):
-                raised |= {a.value for a in node.args[:1] if isinstance(a, ast.Constant)}
+                raised |= {str(a.value) for a in node.args[:1] if isinstance(a, ast.Constant)}
     listed = OUTPUT.partition("A code is `SUBJECT.PROBLEM`")[2].partition("\n")[0]
     assert set(re.findall(r"`([a-z]+\.[a-z-]+)`", listed)) == raised
     assert len(raised) > 35
