@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from bootstrap_image import action, obstacle
+from bootstrap_image import action, durable, obstacle
 from bootstrap_image.attempt import Outcome, attempt
 from bootstrap_image.environment import environment
 from bootstrap_image.fetch import Fetcher
@@ -174,6 +174,8 @@ class Runner:
             self._log.say(f"{job.name}: {step.name} failed: {outcome.message}; it is tried again")
             if self._wait(min(2.0 ** (number - 1), _WAIT_LIMIT)):
                 break
+        if outcome.status is Status.SUCCEEDED and (why := durable.settle(job.timeout)):
+            outcome = dataclasses.replace(outcome, status=Status.FAILED, message=why)
         return dataclasses.replace(
             blank, status=outcome.status, duration=time.monotonic() - begun, attempts=number,
             exit_status=outcome.exit_status, message=outcome.message,

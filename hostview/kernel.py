@@ -92,6 +92,12 @@ def unshare(flags: int) -> None:
         oserror()
 
 
+def syncfs(descriptor: int) -> None:
+    """Tells of write errors since Linux 5.8, of those since the descriptor was opened."""
+    if _libc.syncfs(descriptor) < 0:
+        oserror()
+
+
 def prctl(option: int, argument: int) -> None:
     if _libc.prctl(option, ctypes.c_ulong(argument), 0, 0, 0) < 0:
         oserror()
