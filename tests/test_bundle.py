@@ -70,8 +70,12 @@ class Left:
 for name in [name for name in sys.modules if name.partition(".")[0] in sys.argv[1].split(",")]:
     del sys.modules[name]
 sys.meta_path.insert(0, Left())
-import launcher
-ours = [module.name for module in pkgutil.walk_packages(launcher.__path__, "launcher.")]
+import launcher, toolbox
+ours = [
+    module.name
+    for package in (launcher, toolbox)
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
+]
 for name in [*sys.argv[2].split(","), *ours]:
     importlib.import_module(name)
 import python_on_whales

@@ -80,16 +80,12 @@ def _findings(checkup: Checkup, paths: Collection[str]) -> Iterator[str]:
     for finding in checkup.findings:
         yield _finding(finding, paths)
     bad = {finding.code.partition(".")[0] for finding in checkup.findings}
-    fine = [name for name in CHECKS if name in checkup.facts and _SUBJECT[name] not in bad]
+    fine = [name for name in CHECKS if name in checkup.facts and name not in bad]
     if fine:
         yield f"<p class=fine>Nothing wrong with: {', '.join(fine)}.</p>"
     for name, why in checkup.gaps.items():
         yield f"<p class=gap>Not checked: <b>{escape(name)}</b> — {escape(why)}</p>"
     yield "</section>"
-
-
-# Most codes begin with the name of their check.
-_SUBJECT: Final = {name: name for name in CHECKS} | {"hatchway": "door"}
 
 
 # Where more about a subject stands.
@@ -106,8 +102,7 @@ _MORE: Final = {
     "clock": "items/network/timedatectl",
     "names": "items/network/resolv.conf",
     "pods": "items/kubelet/pods",
-    "bootstrap": "items/hatchway/bootstrap.log",
-    "door": "items/hatchway/admin.log",
+    "hatchway": "items/hatchway/state",
 }
 
 

@@ -37,7 +37,7 @@ def check(own: Own, now: float | None = None) -> Iterator[Diagnosis]:
     opened = float(own.door.get("since") or now)
     if state in ("failed", "died", "interrupted"):
         yield Diagnosis(
-            "door.broken",
+            "hatchway.door-broken",
             "warning",
             f"the admin container's door: {state}",
             (f"{reason.get('message', '')} [{reason.get('code', '')}]",),
@@ -45,7 +45,7 @@ def check(own: Own, now: float | None = None) -> Iterator[Diagnosis]:
         )
     elif state == "open" and not own.door.get("sessions") and now - opened > _LONG_OPEN:
         yield Diagnosis(
-            "door.left-open",
+            "hatchway.door-left-open",
             "notice",
             f"the admin container's door has been open for {(now - opened) / 3600:.0f} hours",
             ("nobody is inside",),
@@ -58,7 +58,7 @@ def _bootstrap(facts: Mapping[str, Any]) -> Iterator[Diagnosis]:
     if facts.get("state") in ("failed", "degraded"):
         bad = [step for step in last.get("steps", ()) if step.get("status") in _BAD]
         yield Diagnosis(
-            "bootstrap.failed",
+            "hatchway.bootstrap-failed",
             "critical" if facts["state"] == "failed" else "warning",
             f"user data {facts['state']}: {last.get('message') or 'a step did not succeed'}",
             tuple(

@@ -273,13 +273,13 @@ CLOSED: dict[str, Any] = {"state": "closed", "sessions": [], "reason": None}
     ("door", "bootstrap", "expected"),
     [
         (CLOSED, {"state": "never-run", "last": None}, []),
-        ({"state": "open", "since": 1.0, "sessions": []}, {"state": "done"}, ["door.left-open"]),
+        ({"state": "open", "since": 1.0, "sessions": []}, {"state": "done"}, ["hatchway.door-left-open"]),
         ({"state": "open", "since": 1.0, "sessions": [{}]}, {"state": "done"}, []),
-        ({"state": "died", "reason": {"code": "container.died"}}, {}, ["door.broken"]),
+        ({"state": "died", "reason": {"code": "container.died"}}, {}, ["hatchway.door-broken"]),
         (
             CLOSED,
             {"state": "failed", "last": {"message": "m", "steps": [{"status": "failed"}]}},
-            ["bootstrap.failed"],
+            ["hatchway.bootstrap-failed"],
         ),
     ],
 )
