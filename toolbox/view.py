@@ -9,6 +9,7 @@ answers for, are left out: the first are many, and a dead file server would hang
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -28,6 +29,9 @@ _ENGINES: Final = (
     "/run/docker", "/run/containers", "/run/netns", "/run/hatchway", "/run/k3s", "/run/user",
     "/run/credentials", "/dev", "/sys", "/proc",
 )  # fmt: skip
+# The same where engines and kubelet keep their files elsewhere: such a place may be gone a moment
+# later, and the start with it.
+_PASSING: Final = re.compile(r"/(merged|rootfs)$|.+(?<!^/dev)/shm$|/pods/[0-9a-f-]{36}/")
 _NOTHING_TO_SEE: Final = frozenset({"autofs", "nsfs", "rpc_pipefs"})
 
 
@@ -46,6 +50,8 @@ def _points(table: str, source: str) -> Iterator[str]:
         if mount.point == source or not mountinfo.inside(mount.point, source):
             continue
         if mount.fstype in _NOTHING_TO_SEE or _is_remote(mount.fstype):
+            continue
+        if _PASSING.search(mount.point):
             continue
         if not any(_deeper(mount.point, place) for place in _ENGINES) and _sayable(mount.point):
             yield mount.point

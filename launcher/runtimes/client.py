@@ -36,7 +36,7 @@ def run_arguments(
     return (
         f"--name={plan.name}", "--pull=never",
         *_namespaces(plan, engine), *_rights(plan, engine, scratch),
-        *(option for mount in plan.mounts for option in _mount(mount)),
+        *(option for mount in plan.mounts for option in _mount(mount, engine)),
         *(f"--tmpfs={place}:exec" for place in plan.tmpfs),
         *_limits(plan), f"--env-file={environment_file}",
         *(f"--label={name}={value}" for name, value in plan.labels.items()),
@@ -104,11 +104,14 @@ def _rights(plan: Plan, engine: str, scratch: Path | None) -> Iterator[str]:
         yield "--device-cgroup-rule=a *:* rwm"
 
 
-def _mount(mount: Mount) -> tuple[str, str]:
+def _mount(mount: Mount, engine: str) -> tuple[str, str]:
     """Recursive and private is what all three do of themselves; docker refuses to be told so."""
     if not mount.recursive:
         mode = ",readonly" if mount.read_only else ""
-        place = f"type=bind,source={mount.source},target={mount.target}"
+        # dockerd makes a slave of what holds its own directory, and what the host mounts later
+        # would come in writable: written like this it does not know the place, the kernel does.
+        source = f"/.{mount.source}" if engine == "docker" else mount.source
+        place = f"type=bind,source={source},target={mount.target}"
         return "--mount", f"{place}{mode},bind-nonrecursive,bind-propagation={mount.propagation}"
     mode = "ro" if mount.read_only else "rw"
     if mount.propagation != "rprivate":
