@@ -115,20 +115,34 @@ def _take_terminal() -> None:
 
 
 def end_descendants(proc: int) -> None:
-    """End every descendant of this process, politely first."""
+    """End every descendant of this process, politely first, and collect what has ended.
+
+    What is not collected would stay in the target for ever: few first processes of a container
+    wait for children that are not theirs.
+    """
     start = time.monotonic()
     polite = True
-    while left := _descendants(proc):
+    while _has_children():
         now = time.monotonic() - start
         if now > LIMIT:
             return  # it lies in the kernel, and must not keep us
+        left = _descendants(proc)
         if polite:
             _send(proc, left, (_signal.SIGTERM, _signal.SIGHUP, _signal.SIGCONT))
             polite = False
         elif now > GRACE:
             _send(proc, left, (_signal.SIGKILL,))
         time.sleep(INTERVAL)
-        _reaped(0)
+
+
+def _has_children() -> bool:
+    """Whether any is left, when those that ended were collected."""
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        return False
+    return True
 
 
 def _descendants(proc: int) -> list[int]:

@@ -165,6 +165,17 @@ def test_nothing_of_ours_is_among_the_programs_that_the_target_could_replace(
     assert done.stdout.splitlines()[1] == "['0', '1', '2', '3']"
 
 
+def test_nothing_that_ended_stays_uncollected_in_a_target_that_collects_nothing(
+    image: str, victim: subprocess.Popen[bytes]
+) -> None:
+    process = inner(victim)
+    namespace = os.readlink(f"/proc/{process.pid}/ns/pid")  # noqa: PTH115
+    script = "for i in 0 1 2 3 4 5 6 7 8 9; do setsid sleep 0.0$i & setsid sleep 9$i & done"
+    for _ in range(3):
+        assert join(process, "sh", "-c", script).returncode == 0
+        assert _inside(namespace) == {process.pid}
+
+
 def test_a_killed_container_leaves_no_process_in_the_target(
     image: str, victim: subprocess.Popen[bytes]
 ) -> None:
