@@ -159,8 +159,10 @@ def _beside(plan: Plan, joining: Joining, kept: Iterable[str]) -> Plan:
 
 
 def _user(text: str) -> str:
-    if text in ("", "0:0", "target"):
-        return text.removeprefix("0:0")
+    if text in ("", "root", "0:0"):  # as the target's root, whatever number that has here
+        return ""
+    if text == "target":
+        return text
     if not _USER.fullmatch(text):
         message = f"--user {text}: beside a target, users are numbers"
         raise UsageError("usage.invalid", message, "Write UID[:GID], or `target` for its own.")

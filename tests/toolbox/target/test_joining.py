@@ -93,6 +93,13 @@ def test_a_user_beside_a_target_is_a_number() -> None:
         plan(dataclasses.replace(REQUEST, user="nobody"))
 
 
+@pytest.mark.parametrize(
+    ("given", "sent"), [("", ""), ("root", ""), ("target", "target"), ("7", "7"), ("7:8", "7:8")]
+)
+def test_users_are_numbers_the_targets_own_or_its_root(given: str, sent: str) -> None:
+    assert session(plan(dataclasses.replace(REQUEST, user=given))).user == sent
+
+
 def test_a_paused_target_is_noted() -> None:
     paused = dataclasses.replace(TARGET, state=State.PAUSED)
     made = plan(dataclasses.replace(REQUEST, joining=Joining(target=paused)))
