@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 STEP: Final = "container"  # the one step of such a job
 GRACE: Final = 5.0  # seconds between SIGTERM and SIGKILL, when its time is over
 LONGEST_WAIT: Final = 30.0  # seconds between two attempts: 1, 2, 4, ... up to this
+SYNC_LIMIT: Final = 60.0  # seconds
 _ANY_OUTPUT: Final = 1 << 62  # bytes: what is kept is bounded elsewhere
 _GOOD: Final = (Status.SUCCEEDED, Status.DONE_BEFORE)
 
@@ -131,6 +134,8 @@ class _Job:
             return Status.TIMED_OUT, None, f"it did not end within {limit:g} s"
         if status:
             return Status.FAILED, status, f"it ended with exit status {status}"
+        if not _settled():
+            return Status.FAILED, 0, f"what it wrote did not reach the disk within {SYNC_LIMIT:g} s"
         return Status.SUCCEEDED, 0, ""
 
     def _plan(self, kept: Path) -> Plan:
@@ -198,6 +203,15 @@ def _say_progress(job: Job, number: int, total: int) -> None:
     scripts.own_places()
     said = Progress(results.boot_id(), job.name, STEP, number, total, time.time())
     files.write(Path(spec.PROGRESS_FILE), said.to_json().encode())
+
+
+def _settled() -> bool:
+    """Whether all disks have taken what was written: a record must not outlive what it tells of."""
+    # In a thread: a disk that is gone can keep whoever waits for it for ever.
+    writing = threading.Thread(target=os.sync, daemon=True)
+    writing.start()
+    writing.join(SYNC_LIMIT)
+    return not writing.is_alive()
 
 
 def _wait(seconds: float) -> None:
