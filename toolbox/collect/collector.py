@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from launcher.interrupt import Interrupted
@@ -38,6 +39,8 @@ def collect(item: Item, wishes: Wishes) -> Outcome:
 
 
 def _by_kind(item: Item, sieve: Sieve, wishes: Wishes) -> Outcome:
+    if item.needs and not Path(item.needs).exists():
+        return sieve.outcome("absent", f"there is no {item.needs}")
     if item.kind == "exec":
         return commands.run(item, sieve, since=wishes.since)
     if item.kind == "file":

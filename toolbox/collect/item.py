@@ -28,7 +28,8 @@ class Item:
 
     `name` is its path in the bundle; `argument` is the argv, path, pattern, URL or native name;
     `place` is `file:line`. `timeout` in seconds, `limit` in bytes. A program that the host lacks is
-    taken from the admin image where `borrow` says so and the image is here.
+    taken from the admin image where `borrow` says so and the image is here. Without the file
+    `needs` it is absent.
     """
 
     kind: Kind
@@ -39,6 +40,7 @@ class Item:
     limit: int = SIZE_LIMIT
     binary: bool = False
     borrow: bool = False
+    needs: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

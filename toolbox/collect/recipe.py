@@ -8,8 +8,8 @@
     settings OUT                   Hatchway's settings
     look OUT NAME                  what Hatchway reads by itself (ours)
 
-Words are quoted as in a shell, which never sees them. `@timeout=60`, `@limit=16M`, `@binary`
-and `@borrow` may stand before (ours). A wrong line is a finding, and the others count.
+Words are quoted as in a shell, which never sees them. `@timeout=60`, `@limit=16M`, `@needs=PATH`,
+`@binary` and `@borrow` may stand before (ours). A wrong line is a finding, and the others count.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ _UNITS: Final = {"": 1, "K": 2**10, "M": 2**20}
 _OUT: Final = re.compile(
     r"[A-Za-z0-9_+@=,-][A-Za-z0-9._+@=,-]{0,150}(?:/[A-Za-z0-9_+@=,-][A-Za-z0-9._+@=,-]{0,150}){0,5}"
 )
+_OPTIONS: Final = "@timeout=SECONDS (to 600), @limit=SIZE (to 64M), @needs=PATH, @binary, @borrow"
 _MOST_TIME: Final = 600.0
 _MOST_SIZE: Final = 64 * 2**20
 # How many words follow the kind.
@@ -124,12 +125,12 @@ def _option(text: str) -> dict[str, Any]:
         return {name: True}
     if name == "timeout" and re.fullmatch(r"[0-9]{1,4}", value) and 0 < int(value) <= _MOST_TIME:
         return {"timeout": float(value)}
+    if name == "needs":
+        return {"needs": _absolute(value)}
     match = re.fullmatch(r"([0-9]{1,9})([KM]?)", value)
     if name == "limit" and match and 0 < int(match[1]) * _UNITS[match[2]] <= _MOST_SIZE:
         return {"limit": int(match[1]) * _UNITS[match[2]]}
-    message = (
-        f"@{text}: expected @timeout=SECONDS (to 600), @limit=SIZE (to 64M), @binary or @borrow"
-    )
+    message = f"@{text}: expected one of {_OPTIONS}"
     raise ValueError(message)
 
 

@@ -52,6 +52,14 @@ def test_a_program_that_is_not_there_is_absent() -> None:
     assert command("no-such-program-here").status == "absent"
 
 
+def test_what_needs_a_file_that_is_not_there_is_absent(tmp_path: Path) -> None:
+    needs = tmp_path / "socket"
+    item = Item("exec", "x", ("echo", "x"), needs=str(needs))
+    assert collect(item, Wishes()).status == "absent"
+    needs.touch()
+    assert collect(item, Wishes()).status == "ok"
+
+
 def test_a_program_that_hangs_is_ended_and_what_it_printed_is_kept() -> None:
     outcome = python("import time; print('first', flush=True); time.sleep(600)", timeout=1.0)
     assert (outcome.status, outcome.content) == ("timeout", b"first\n")

@@ -42,8 +42,11 @@ def test_lines_of_logdog_are_taken_as_they_are() -> None:
 
 
 def test_limits_stand_before_a_line() -> None:
-    items, _ = recipe.parse("@timeout=5 @limit=2K @binary file x /x", "r")
-    assert items == [Item("file", "x", ("/x",), "r:1", timeout=5.0, limit=2048, binary=True)]
+    items, _ = recipe.parse("@timeout=5 @limit=2K @binary file x /x\n@needs=/y exec z z", "r")
+    assert items == [
+        Item("file", "x", ("/x",), "r:1", timeout=5.0, limit=2048, binary=True),
+        Item("exec", "z", ("z",), "r:2", needs="/y"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -61,6 +64,7 @@ def test_limits_stand_before_a_line() -> None:
         "@timeout=9999 exec out true",
         "@limit=1T exec out true",
         "@nonsense exec out true",
+        "@needs=relative exec out true",
         "settings",
         "look out",
     ],
