@@ -278,7 +278,8 @@ def test_changed_content_runs_again_and_so_does_what_was_reset(node: Node) -> No
 def test_a_hung_script_holds_the_boot_of_another_cloud_no_longer_than_its_limit(
     node: Node,
 ) -> None:
-    node.machine.write("/opt/data/hung", b"#!/bin/sh\necho hangs\nsleep 1000\n")
+    # It waits for kubelet, which waits for it.
+    node.machine.write("/opt/data/hung", b"#!/bin/sh\nsystemctl restart kubelet\n")
     node.configure(
         '[bootstrap-containers.hung]\nmode = "always"\ntimeout = 3.0\nfile = "/opt/data/hung"\n'
     )

@@ -109,6 +109,7 @@ def node(bare_node: Node) -> Iterator[Node]:
     assert bare_node.hatchway("uninstall").status == 0
     yield bare_node
     bare_node.machine.run(("rm", "-rf", PLACE))
+    bare_node.configure("")
     assert bare_node.hatchway("install").status == 0
 
 
