@@ -273,7 +273,7 @@ CLOSED: dict[str, Any] = {"state": "closed", "sessions": [], "reason": None}
     ("door", "bootstrap", "expected"),
     [
         (CLOSED, {"state": "never-run", "last": None}, []),
-        ({"state": "open", "since": 1.0, "sessions": []}, {"state": "done"}, ["hatchway.door-left-open"]),
+        ({"state": "open", "since": 1.0, "sessions": []}, {}, ["hatchway.door-left-open"]),
         ({"state": "open", "since": 1.0, "sessions": [{}]}, {"state": "done"}, []),
         ({"state": "died", "reason": {"code": "container.died"}}, {}, ["hatchway.door-broken"]),
         (
