@@ -70,7 +70,7 @@ _SIGNS: Final = (
     ),
     Sign(
         "kernel.oops", "critical",
-        re.compile(r"\bBUG: |\bOops: |general protection fault|kernel panic", re.IGNORECASE),
+        re.compile(r"\bBUG: |\bOops: |general protection fault|[Kk]ernel panic"),
         "the kernel itself has failed",
         "Keep this log, and boot the node anew when its work is elsewhere.",
     ),

@@ -147,6 +147,8 @@ def test_full_disks_are_found_by_blocks_and_by_inodes(
         ("x[71]: segfault at 0 ip 1 sp 2 error 4 in y", ("kernel.segfault", "notice")),
         ("EXT4-fs (vdb): mounted filesystem with ordered data mode", None),
         ("Command line: console=ttyS0 oops=panic", None),
+        ("..MP-BIOS bug: 8254 timer not connected to IO-APIC", None),
+        ("BUG: kernel NULL pointer dereference, address: 0", ("kernel.oops", "critical")),
     ],
 )
 def test_lines_of_the_kernel_are_judged(text: str, expected: tuple[str, str] | None) -> None:
