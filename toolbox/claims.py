@@ -67,11 +67,16 @@ def new_id() -> str:
     return secrets.token_hex(4)
 
 
+def directory() -> Path:
+    """The directory of all places, made if need be."""
+    files.own_directory(RUN.parent)
+    return files.own_directory(RUN, mode=0o700)
+
+
 @contextlib.contextmanager
 def claim(own: str) -> Iterator[Claim]:
     """Hold a place under this id; afterwards nothing of it is left."""
-    files.own_directory(RUN.parent)
-    files.own_directory(RUN, mode=0o700)
+    directory()
     # Under another name until it is locked: nobody takes it for a dead launcher's.
     fresh = RUN / f".{own}.{os.getpid()}"
     with files.explained(fresh):

@@ -34,22 +34,31 @@ Streams = tuple[int, int, int] | None
 
 
 class Client:
-    """A client that runs, within `blocked`; `asked_to_end` is the last signal that came to us."""
+    """A client that runs, within `blocked`.
+
+    `asked_to_end` is the last signal that came to us, `told_to_end` when it first was one that
+    leaves no choice (SIGTERM, SIGHUP; on the monotonic clock).
+    """
 
     def __init__(
         self, argv: tuple[str, ...], *, streams: Streams = None, silent: bool = False
     ) -> None:
         self.asked_to_end = 0
+        self.told_to_end = 0.0
         self._status: int | None = None
         self._pid = _spawn(argv, streams, silent=silent)
 
-    def wait(self, until: float | None = None) -> int | None:
+    def wait(self, until: float | None = None, *, grace: float | None = None) -> int | None:
         """The client's status as a shell gives it, or None at `until` on the monotonic clock.
 
-        A status that a signal to the client itself caused is below zero.
+        A status that a signal to the client itself caused is below zero. With `grace`, None comes
+        as well so many seconds after we were told to end.
         """
         watched = {signal.SIGCHLD, *HANDED_ON}
         while not self._reaped():
+            if grace is not None and self.told_to_end:
+                soon = self.told_to_end + grace
+                until = soon if until is None else min(until, soon)
             left = None if until is None else until - time.monotonic()
             if left is not None and left <= 0:
                 return None
@@ -68,6 +77,8 @@ class Client:
 
     def _hand_on(self, came: Any) -> None:
         self.asked_to_end = came.si_signo
+        if came.si_signo in (signal.SIGTERM, signal.SIGHUP) and not self.told_to_end:
+            self.told_to_end = time.monotonic()
         if came.si_code != SI_KERNEL:  # a terminal tells the whole process group
             self.send(came.si_signo)
 
@@ -129,6 +140,13 @@ def _ignored(number: signal.Signals) -> Iterator[None]:
         signal.signal(number, before)
 
 
+def die_with(parent: int, prctl: Callable[..., int] | None = None) -> None:
+    """In a child: whoever kills the parent takes us along."""
+    (prctl or ctypes.CDLL(None).prctl)(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:
+        os._exit(FAILED_EXEC)
+
+
 def _spawn(argv: tuple[str, ...], streams: Streams, *, silent: bool) -> int:
     environment = process.environment()
     launcher = os.getpid()
@@ -141,10 +159,7 @@ def _spawn(argv: tuple[str, ...], streams: Streams, *, silent: bool) -> int:
     if pid:
         return pid
     try:
-        # A launcher that is killed takes its client along.
-        prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != launcher:
-            os._exit(FAILED_EXEC)
+        die_with(launcher, prctl)
         for number in (signal.SIGPIPE, signal.SIGXFSZ):  # which Python ignores
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())

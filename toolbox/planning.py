@@ -30,7 +30,7 @@ _JOURNAL: Final = ("/etc/machine-id", "/run/log/journal", "/var/log/journal")
 # For systemctl and for what speaks D-Bus; only where the profile may change the host anyway.
 _SERVICES: Final = ("/run/systemd", "/run/dbus")
 # bash and ash both read it, unless a file of the image has its own.
-PROMPT: Final = r"[\u@toolbox:\h \w]\$ "
+_PROMPT: Final = r"[\u@{}:\h \w]\$ "
 
 
 def plan(request: Request, host: Host, image: Image, name: str, *, engine: str = "") -> Plan:
@@ -65,11 +65,13 @@ def plan(request: Request, host: Host, image: Image, name: str, *, engine: str =
 
 def _environment(request: Request) -> dict[str, str]:
     given = {"HOST": spec.HOST, "container": "hatchway", "SYSTEMD_IGNORE_CHROOT": "1"}
-    if request.terminal:
-        # The prompt: our own image has one with its place in it, others take this one.
-        given |= {"HATCHWAY_PLACE": "toolbox", "PS1": PROMPT}
-        given["TERM"] = os.environ.get("TERM", "xterm")
-    return given
+    return {**given, **prompt("toolbox")} if request.terminal else given
+
+
+def prompt(place: str) -> dict[str, str]:
+    """Variables for a shell: our own image writes the place into its prompt, others take PS1."""
+    terminal = os.environ.get("TERM", "xterm")
+    return {"HATCHWAY_PLACE": place, "PS1": _PROMPT.format(place), "TERM": terminal}
 
 
 def _mounts(request: Request, profile: Profile, host: Host) -> Iterator[Mount]:
@@ -81,7 +83,7 @@ def _mounts(request: Request, profile: Profile, host: Host) -> Iterator[Mount]:
                 reason="the host's journal",
             )
             for place in _JOURNAL
-            if Path(place).exists()
+            if Path(place).exists() and not (request.keep and place.startswith("/run/"))
         )  # fmt: skip
     if profile.devices:
         yield Mount(source="/dev", target="/dev", reason="the host's devices, also those to come")
@@ -100,7 +102,8 @@ def _mounts(request: Request, profile: Profile, host: Host) -> Iterator[Mount]:
 
 def _view(request: Request, host: Host) -> Iterator[Mount]:
     if not request.host_rw:
-        yield from view.sealed("/", spec.HOST, "the host, to look at")
+        # What is kept is started again after other things were mounted below /run.
+        yield from view.sealed("/", spec.HOST, "the host, to look at", lasting=bool(request.keep))
         return
     yield Mount(
         source="/",

@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import signal
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -114,10 +115,13 @@ class _Session:
     def _wait(self, client: foreground.Client, plan: Plan) -> tuple[int, bool]:
         """The status, and whether the container ended by itself."""
         limit = self.request.timeout
-        status = client.wait(time.monotonic() + limit if limit else None)
+        status = client.wait(time.monotonic() + limit if limit else None, grace=GRACE)
+        if status is None and client.told_to_end:
+            self._end(client, plan, grace=0)
+            return 128 + client.asked_to_end, False
         if status is None:
             self.monitor.note(f"ending the command: {limit:g} s are over")
-            self._end(client, plan)
+            self._end(client, plan, grace=GRACE)
             return TIMED_OUT, False
         if status < 0:  # the client itself was ended by a signal
             return 128 - status, False
@@ -125,11 +129,11 @@ class _Session:
             return status, False
         return status, status != Exit.OURS
 
-    def _end(self, client: foreground.Client, plan: Plan) -> None:
+    def _end(self, client: foreground.Client, plan: Plan, *, grace: float) -> None:
         with interrupt.held(), foreground.unblocked(), contextlib.suppress(HatchwayError):
-            self.runtime.remove(plan.name, grace=GRACE)
+            self.runtime.remove(plan.name, grace=grace)
         if client.wait(time.monotonic() + HANGUP_GRACE) is None:
-            client.send(9)
+            client.send(signal.SIGKILL)
             client.wait()
 
     def _clean_up(self, plan: Plan, *, clean: bool) -> None:

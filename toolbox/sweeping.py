@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from launcher import files, runtimes
 from launcher.errors import HatchwayError
 from launcher.runtimes import Wish
-from toolbox import claims
-from toolbox.planning import PREFIX
+from toolbox import claims, kept
+from toolbox.planning import KEPT_PREFIX, PREFIX
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from launcher.host import Host
     from launcher.monitor import Monitor
     from launcher.runtimes.base import Runtime
+    from toolbox.claims import Record
 
 GRACE = 1.0  # seconds; whoever used it has gone
 
@@ -37,9 +38,9 @@ def sweep(host: Host, monitor: Monitor) -> None:
 
 def sweep_engine(runtime: Runtime, monitor: Monitor) -> None:
     """Once a boot: what this engine still holds of toolboxes from before it."""
-    files.own_directory(claims.RUN.parent)
-    files.own_directory(claims.RUN, mode=0o700)
-    mark = claims.RUN / f"swept.{hashlib.sha256(runtime.describe().encode()).hexdigest()[:16]}"
+    mark = (
+        claims.directory() / f"swept.{hashlib.sha256(runtime.describe().encode()).hexdigest()[:16]}"
+    )
     if mark.exists():
         return
     for name in runtime.names(PREFIX):
@@ -54,9 +55,16 @@ def _clear(place: Path, host: Host, monitor: Monitor) -> None:
     record = claims.Record.read(place)
     if record is not None:
         try:
-            wish = Wish(record.runtime, record.socket, record.namespace)
-            runtimes.choose(wish, host).runtime.remove(record.container, grace=GRACE)
+            _end(record, host)
         except HatchwayError:
             return  # an engine that is gone is no trouble of the toolbox that starts now
         monitor.note(f"removed the toolbox {record.id}, whose launcher had been killed")
     shutil.rmtree(place, ignore_errors=True)
+
+
+def _end(record: Record, host: Host) -> None:
+    if record.container.startswith(KEPT_PREFIX):
+        kept.settle(record.container.removeprefix(KEPT_PREFIX), host)
+        return
+    wish = Wish(record.runtime, record.socket, record.namespace)
+    runtimes.choose(wish, host).runtime.remove(record.container, grace=GRACE)

@@ -35,11 +35,17 @@ _PASSING: Final = re.compile(r"/(merged|rootfs)$|.+(?<!^/dev)/shm$|/pods/[0-9a-f
 _NOTHING_TO_SEE: Final = frozenset({"autofs", "nsfs", "rpc_pipefs"})
 
 
-def sealed(source: str, target: str, reason: str, *, table: str | None = None) -> list[Mount]:
-    """Binds that show `source` at `target`; `table` stands in for /proc/self/mountinfo."""
+def sealed(
+    source: str, target: str, reason: str, *, lasting: bool = False, table: str | None = None
+) -> list[Mount]:
+    """Binds that show `source` at `target`; `table` stands in for /proc/self/mountinfo.
+
+    `lasting` leaves out what is mounted deeper in /run and /tmp, which comes and goes.
+    """
     if table is None:
         table = MOUNTINFO.read_text(encoding="utf-8", errors="surrogateescape")
-    points = sorted(set(_points(table, source)))[: MOST - 1]
+    found = sorted(set(_points(table, source)))
+    points = [p for p in found if not (lasting and _passing(p))][: MOST - 1]
     below = (_bind(point, f"{target}/{_relative(point, source)}", reason) for point in points)
     return [_bind(source, target, reason), *below]
 
@@ -55,6 +61,10 @@ def _points(table: str, source: str) -> Iterator[str]:
             continue
         if not any(_deeper(mount.point, place) for place in _ENGINES) and _sayable(mount.point):
             yield mount.point
+
+
+def _passing(point: str) -> bool:
+    return any(_deeper(point, place) for place in ("/run", "/tmp"))  # noqa: S108 - the host's
 
 
 def _is_remote(fstype: str) -> bool:

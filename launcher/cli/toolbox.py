@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from launcher.cli import collect, options, output
+from launcher.cli import collect, options, output, toolbox_records
 from launcher.cli.options import (
     AuthfileOption,
     NamespaceOption,
@@ -24,6 +24,7 @@ from launcher.errors import Exit, HatchwayError, UsageError
 
 if TYPE_CHECKING:
     from launcher.host import Host
+    from launcher.runtimes.base import Image, Runtime
     from launcher.settings import Settings
     from toolbox.request import Request
     from toolbox.target.joining import Wanted
@@ -76,6 +77,13 @@ EnvFromTargetOption = Annotated[
 CwdFromTargetOption = Annotated[
     bool, typer.Option("--cwd-from-target", help="Begin in the target's working directory.")
 ]
+KeepOption = Annotated[
+    str, typer.Option("--keep", help="In the toolbox of this name, which stays. Made if need be.")
+]
+DetachOption = Annotated[
+    bool, typer.Option("--detach", "-d", help="Print an id and go on in the background.")
+]
+AsOption = Annotated[str, typer.Option("--as", hidden=True)]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Print the plan; do nothing.")]
 
 
@@ -87,6 +95,12 @@ def _bare(context: typer.Context) -> int | None:
 
 
 app.command()(collect.collect)
+app.command("list")(toolbox_records.list_)
+app.command()(toolbox_records.rm)
+app.command()(toolbox_records.logs)
+app.command()(toolbox_records.wait)
+app.command()(toolbox_records.stop)
+app.command(hidden=True)(toolbox_records.work)
 
 
 @app.command(context_settings=_PASS_ON)
@@ -107,6 +121,8 @@ def run(
     cwd_from_target: CwdFromTargetOption = False,
     tty: TtyOption = False,
     no_tty: NoTtyOption = False,
+    keep: KeepOption = "",
+    detach: DetachOption = False,
     timeout: LimitOption = 0,
     pull: PullOption = "missing",
     runtime: RuntimeOption = "",
@@ -116,6 +132,7 @@ def run(
     dry_run: DryRunOption = False,
     quiet: QuietOption = False,
     form: OutputOption = Output.TEXT,
+    own: AsOption = "",
 ) -> int:
     """Run a command in a toolbox of its own; its exit status is ours."""
     from toolbox.target import joining
@@ -130,13 +147,20 @@ def run(
         workdir=workdir, host_rw=host_rw, terminal=_terminal(tty, no_tty), timeout=timeout,
         runtime=runtime, socket=socket, namespace=namespace, authfile=authfile,
     )  # fmt: skip
+    request = _kept(request, keep, beside)
     if dry_run:
         return _print_plan(request, beside, form)
-    return _run(request, beside, settings, pull, authfile, quiet=quiet)
+    if detach and not own:
+        return _detach(request, form)
+    changes = bool(image or profile or volume or host_rw)
+    return _run(
+        request, beside, settings, pull, authfile, quiet=quiet, changes=changes, own=own
+    )  # fmt: skip
 
 
 @app.command("enter")
 def enter(
+    name: Annotated[str, typer.Argument(help="A toolbox that is kept; else one of its own.")] = "",
     image: ImageOption = "",
     profile: ProfileOption = "",
     volume: VolumeOption = None,
@@ -173,7 +197,9 @@ def enter(
         workdir=workdir, host_rw=host_rw, terminal=_terminal(tty, no_tty), timeout=timeout,
         runtime=runtime, socket=socket, namespace=namespace, authfile=authfile,
     )  # fmt: skip
-    return _run(request, beside, settings, pull, authfile, quiet=quiet)
+    changes = bool(image or profile or volume or host_rw)
+    request = _kept(request, name, beside)
+    return _run(request, beside, settings, pull, authfile, quiet=quiet, changes=changes)
 
 
 def _request(
@@ -223,14 +249,39 @@ def _terminal(tty: bool, no_tty: bool) -> bool:
     return not no_tty and (os.isatty(0) if tty else all(os.isatty(fd) for fd in (0, 1, 2)))
 
 
+def _kept(request: Request, name: str, beside: Wanted | None) -> Request:
+    if not name:
+        return request
+    from toolbox.request import parse_name
+
+    if beside is not None:
+        message = "a toolbox that is kept has its own namespaces: --keep excludes --target"
+        raise UsageError("usage.invalid", message)
+    return dataclasses.replace(request, keep=parse_name(name))
+
+
+def _detach(request: Request, form: Output) -> int:
+    """The same command line in the background; its id at once."""
+    from launcher.host import require_root
+    from toolbox import detaching
+
+    require_root()
+    made = detaching.detach(request, sys.argv[1:])
+    if form is Output.TEXT:
+        output.line(made.id)
+    else:
+        output.data({"id": made.id, "log": str(made.log)}, form)
+    return Exit.DONE
+
+
 def _run(
     request: Request, beside: Wanted | None, settings: Settings, pull: str, authfile: str, *,
-    quiet: bool,
+    quiet: bool, changes: bool = False, own: str = "",
 ) -> int:  # fmt: skip
     """What fails on our side is status 125: every other one is the command's."""
     from launcher import monitor
     from launcher.host import Host, require_root
-    from toolbox import running
+    from toolbox import running, visiting
 
     policy = options.checked("--pull", options.pull_policy, pull)
     sys.stdout.flush()
@@ -240,12 +291,13 @@ def _run(
         request = _joined(request, beside, host)
         with monitor.for_terminal(quiet=quiet) as listener:
             have = options.ensure(settings, listener, policy, authfile)
-            return running.run(
-                request,
-                host,
-                lambda engine, limit: have(request.image, engine, limit),
-                listener,
-            )
+
+            def ensure(engine: Runtime, limit: float) -> Image:
+                return have(request.image, engine, limit)
+
+            if request.keep:
+                return visiting.run(request, host, ensure, listener, changes=changes)
+            return running.run(request, host, ensure, listener, own=own)
     except UsageError:
         raise
     except HatchwayError as problem:

@@ -104,6 +104,12 @@ class Runtime(Protocol):
     def enter(self, name: str, entry: Entry, *, scratch: Path) -> tuple[str, ...]:
         """Give the client's argv that runs one more command in a running container."""
 
+    def entry_problem(self, name: str, program: str) -> int:
+        """127 or 126 where the client could not tell that the container cannot run `program`."""
+
+    def end_entry(self, name: str, scratch: Path) -> None:
+        """End what is left of the command that was entered with `scratch`; none is no error."""
+
     def resume(self, name: str) -> None:
         """Start a container that was kept and has stopped; one that runs is no error."""
 

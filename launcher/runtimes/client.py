@@ -81,8 +81,7 @@ def exec_options(entry: Entry, *, environment_file: str) -> Iterator[str]:
         yield f"--user={entry.user}"
     if entry.workdir:
         yield f"--workdir={entry.workdir}"
-    if entry.environment:
-        yield f"--env-file={environment_file}"
+    yield f"--env-file={environment_file}"
 
 
 def _rights(plan: Plan, engine: str, scratch: Path | None) -> Iterator[str]:

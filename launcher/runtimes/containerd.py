@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 from launcher import files, mounts, process
 from launcher.errors import (
     ContainerError,
+    Exit,
     HostError,
     ImageError,
     RuntimeUnavailableError,
@@ -130,6 +131,18 @@ class Containerd:
         options += ["--user", entry.user] if entry.user else []
         options += ["--cwd", entry.workdir] if entry.workdir else []
         return self._argv("tasks", "exec", *options, name, *entry.command)
+
+    def entry_problem(self, name: str, program: str) -> int:
+        """Whatever fails, ctr ends with 1."""
+        described = json.loads(self._ctr("containers", "info", name).stdout)
+        environment = described["Spec"]["process"]["env"]
+        search = next((p[5:] for p in environment if p.startswith("PATH=")), oci.DEFAULT_PATH)
+        found = lookup.blame(_root(name), program, search)
+        return 0 if found == Exit.OURS else found
+
+    def end_entry(self, name: str, scratch: Path) -> None:
+        for verb in (("kill", "--signal", "SIGKILL"), ("rm", "--force")):
+            self._ctr("tasks", *verb, "--exec-id", scratch.name, name, check=False)
 
     def resume(self, name: str) -> None:
         if self._runs(name):

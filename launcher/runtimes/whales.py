@@ -10,10 +10,11 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import signal
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from launcher import files, process
+from launcher import files, proc, process
 from launcher.errors import ContainerError, HostError, ImageError, RuntimeUnavailableError
 from launcher.runtimes import client
 from launcher.runtimes.base import Container, Image, State
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 ASK_LIMIT: Final = 30.0  # seconds for a question to the engine
 START_LIMIT: Final = 60.0
 REMOVE_LIMIT: Final = 30.0  # on top of the grace
+
+END_GRACE: Final = 0.5
+SESSION: Final = "HATCHWAY_SESSION"
 
 _DOWN_WORDS: Final = (
     "cannot connect to the docker daemon",
@@ -121,9 +125,22 @@ class Whales:
         return status
 
     def enter(self, name: str, entry: Entry, *, scratch: Path) -> tuple[str, ...]:
-        place = self._environment(entry.environment, scratch)
+        marked = {**entry.environment, SESSION: scratch.name}
+        place = self._environment(marked, scratch)
         options = client.exec_options(entry, environment_file=place)
         return (self.program, *self.options, "exec", *options, name, *entry.command)
+
+    def entry_problem(self, name: str, program: str) -> int:
+        del name, program  # these clients have the statuses that we have
+        return 0
+
+    def end_entry(self, name: str, scratch: Path) -> None:
+        """Clients of `exec` hand on no signal: its processes are known by their environment."""
+        del name
+        mark = f"{SESSION}={scratch.name}".encode()
+        if proc.end_marked(mark, signal.SIGTERM):
+            time.sleep(END_GRACE)
+            proc.end_marked(mark, signal.SIGKILL)
 
     def resume(self, name: str) -> None:
         self._ask("start the container", "start", name)
@@ -169,7 +186,8 @@ class Whales:
         if found is None:
             return
         if found.state in (State.RUNNING, State.PAUSED):
-            self._tolerant("stop", name, grace, lambda c: c.stop(name, time=int(grace)))
+            # The library leaves a time of 0 out, and the engine then takes ten seconds.
+            self._tolerant("stop", name, grace, lambda c: c.stop(name, time=max(1, int(grace))))
         self._tolerant("remove", name, grace, lambda c: c.remove(name, force=True, volumes=True))
         self._await_gone(name, time.monotonic() + REMOVE_LIMIT)
 

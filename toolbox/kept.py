@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Toolboxes that are kept: what is installed in them stays, and several may be inside at once.
+
+Such a container runs `sleep` while somebody is inside, and every session is one more command in
+it. Whoever leaves last stops it: a kept toolbox costs disk, and no process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import fcntl
+import json
+import os
+import time
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from launcher import files, interrupt, runtimes
+from launcher.door import STATE
+from launcher.errors import ContainerError, HatchwayError, HostError
+from launcher.runtimes import Wish
+from launcher.runtimes.base import State
+from toolbox import claims, planning
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from launcher.host import Host
+    from launcher.runtimes.base import Image, Runtime
+    from toolbox.request import Request
+
+RECORDS: Final = STATE / "toolbox" / "kept"
+SLEEP: Final = ("sleep", "2147483647")  # every sleep knows seconds, not every one `infinity`
+GATE_LIMIT: Final = 60.0  # seconds: a start or a stop of another launcher
+STOP_GRACE: Final = 1.0  # `sleep` needs none, and all others have left
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A toolbox on disk; `made` is in seconds since the epoch, `volumes` as they were asked for."""
+
+    name: str
+    runtime: str
+    socket: str
+    namespace: str
+    image: str
+    image_digest: str
+    profile: str
+    host_rw: bool
+    volumes: tuple[str, ...]
+    made: float
+
+    @property
+    def container(self) -> str:
+        return f"{planning.KEPT_PREFIX}{self.name}"
+
+    def engine(self, host: Host) -> Runtime:
+        wish = Wish(self.runtime, self.socket, self.namespace)
+        return runtimes.choose(wish, host).runtime
+
+    @classmethod
+    def read(cls, name: str) -> Self | None:
+        try:
+            facts: dict[str, Any] = json.loads((RECORDS / f"{name}.json").read_bytes())
+            return cls(**{**facts, "volumes": tuple(facts["volumes"])})
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+
+
+def names() -> list[str]:
+    return sorted(path.stem for path in RECORDS.glob("*.json"))
+
+
+def found(name: str) -> Kept:
+    """The toolbox of that name, or `ContainerError("toolbox.not-found")`."""
+    kept = Kept.read(name)
+    if kept is None:
+        there = ", ".join(names()) or "none"
+        hint = f"Kept toolboxes: {there}. Make it: hatchway toolbox run --keep {name} -- COMMAND"
+        raise ContainerError("toolbox.not-found", f"there is no kept toolbox {name!r}", hint)
+    return kept
+
+
+def volumes(request: Request) -> tuple[str, ...]:
+    return tuple(
+        f"{each.source}:{each.target}:{'ro' if each.read_only else 'rw'}"
+        for each in request.volumes
+    )
+
+
+def check(kept: Kept, request: Request) -> None:
+    """Refuse what would take another container than the one that is there."""
+    made_of = (kept.image, kept.profile, kept.host_rw, kept.volumes)
+    asked = (request.image, request.profile, request.host_rw, volumes(request))
+    differences = [
+        name
+        for name, old, new in zip(
+            ("image", "profile", "--host-rw", "volumes"), made_of, asked, strict=True
+        )
+        if old != new
+    ]
+    if differences:
+        message = f"the toolbox {kept.name} was made with another {', '.join(differences)}"
+        hint = f"Enter it without these flags, or: hatchway toolbox rm {kept.name}"
+        raise ContainerError("toolbox.exists", message, hint)
+
+
+def make(request: Request, host: Host, runtime: Runtime, image: Image) -> Kept:
+    """Create and start the container; under `session`, so that it happens once."""
+    kept = Kept(
+        name=request.keep,
+        runtime=runtime.name,
+        socket=request.wish.socket,
+        namespace=request.wish.namespace,
+        image=request.image,
+        image_digest=image.config_digest,
+        profile=request.profile,
+        host_rw=request.host_rw,
+        volumes=volumes(request),
+        made=time.time(),
+    )
+    wanted = dataclasses.replace(
+        request, command=SLEEP, user="", workdir="", terminal=False,
+        environment=planning.prompt(kept.name),
+    )  # fmt: skip
+    plan = planning.plan(wanted, host, image, kept.container, engine=runtime.name)
+    try:
+        runtime.remove(kept.container, grace=STOP_GRACE)  # what a launcher left that was killed
+        runtime.start(plan, keep=True)
+    except BaseException as error:
+        with interrupt.held(), contextlib.suppress(HatchwayError):
+            runtime.remove(kept.container, grace=STOP_GRACE)
+        if isinstance(error, ContainerError) and _has_no_sleep(error.message):
+            message = f"{request.image} has no `sleep`, by which a kept toolbox is kept running"
+            hint = "Leave --keep out, or take an image that has one."
+            raise ContainerError("toolbox.no-sleep", message, hint) from None
+        raise
+    for place in (STATE, STATE / "toolbox", RECORDS):
+        files.own_directory(place, mode=0o755 if place == STATE else 0o700)
+    files.write(RECORDS / f"{kept.name}.json", json.dumps(dataclasses.asdict(kept)).encode())
+    return kept
+
+
+def _has_no_sleep(message: str) -> bool:
+    return "executable file not found" in message or "no such file or directory" in message
+
+
+@contextlib.contextmanager
+def session(name: str, start: Callable[[], Runtime]) -> Iterator[Runtime]:
+    """Be inside: `start` makes the container or has it run; the last one who leaves stops it."""
+    with _lock(name, "inside") as inside:
+        with _lock(name, "gate") as gate:
+            _take(gate, fcntl.LOCK_EX, name)
+            runtime = start()
+            _take(inside, fcntl.LOCK_SH, name)
+        try:
+            yield runtime
+        finally:
+            with interrupt.held():
+                fcntl.flock(inside, fcntl.LOCK_UN)
+                _stop_if_alone(name, runtime, inside)
+
+
+def resume(kept: Kept, host: Host) -> Runtime:
+    """Have the container run; what somebody removed behind our back is told."""
+    runtime = kept.engine(host)
+    present = runtime.find(kept.container)
+    if present is None:
+        message = f"{runtime.name} has no container {kept.container} any more"
+        hint = f"Forget it: hatchway toolbox rm {kept.name}"
+        raise ContainerError("toolbox.not-found", message, hint)
+    if present.state != State.RUNNING:
+        runtime.resume(kept.container)
+    return runtime
+
+
+def settle(name: str, host: Host) -> None:
+    """Stop what a launcher that was killed left running, unless somebody else is inside."""
+    kept = Kept.read(name)
+    if kept is not None:
+        with _lock(name, "inside") as inside:
+            _stop_if_alone(name, kept.engine(host), inside)
+
+
+def remove(name: str, host: Host, *, force: bool) -> None:
+    """Remove the container and all that is in it; `ContainerError` while somebody is inside."""
+    kept = found(name)
+    with _lock(name, "gate") as gate, _lock(name, "inside") as inside:
+        _take(gate, fcntl.LOCK_EX, name)
+        if not force and not _try(inside, fcntl.LOCK_EX):
+            message = f"somebody is in the toolbox {name}"
+            hint = f"Leave it first, or end them: hatchway toolbox rm --force {name}"
+            raise ContainerError("toolbox.busy", message, hint)
+        kept.engine(host).remove(kept.container, grace=STOP_GRACE)
+        (RECORDS / f"{name}.json").unlink(missing_ok=True)
+
+
+def state(kept: Kept, host: Host) -> str:
+    """`running`, `stopped`, `gone`, or `unknown` where its engine does not answer."""
+    try:
+        present = kept.engine(host).find(kept.container)
+    except HatchwayError:
+        return "unknown"
+    if present is None:
+        return "gone"
+    return "running" if present.state == State.RUNNING else "stopped"
+
+
+def _stop_if_alone(name: str, runtime: Runtime, inside: int) -> None:
+    with _lock(name, "gate") as gate:
+        _take(gate, fcntl.LOCK_EX, name)
+        if _try(inside, fcntl.LOCK_EX):
+            runtime.stop(f"{planning.KEPT_PREFIX}{name}", grace=STOP_GRACE)
+
+
+@contextlib.contextmanager
+def _lock(name: str, what: str) -> Iterator[int]:
+    place = claims.directory() / f"kept-{name}.{what}"
+    with files.explained(place):
+        descriptor = os.open(place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _take(descriptor: int, kind: int, name: str) -> None:
+    until = time.monotonic() + GATE_LIMIT
+    while not _try(descriptor, kind):
+        if time.monotonic() > until:
+            message = f"another launcher starts or stops the toolbox {name} for too long"
+            raise HostError("host.busy", message, "Look at it: hatchway toolbox list")
+        interrupt.check()
+        time.sleep(0.05)
+
+
+def _try(descriptor: int, kind: int) -> bool:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

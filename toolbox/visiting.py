@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One command in a toolbox that is kept."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+import time
+from typing import TYPE_CHECKING, Final
+
+from launcher import interrupt, runtimes
+from launcher.errors import ContainerError, Exit
+from launcher.runtimes.base import Entry
+from toolbox import claims, foreground, kept, planning, sweeping
+from toolbox.claims import Claim, Record
+from toolbox.relay import Relay
+from toolbox.running import GRACE, HANGUP_GRACE, TIMED_OUT
+from toolbox.shells import SHELLS
+
+if TYPE_CHECKING:
+    from launcher.host import Host
+    from launcher.monitor import Monitor
+    from launcher.runtimes.base import Runtime
+    from toolbox.kept import Kept
+    from toolbox.request import Request
+    from toolbox.running import Ensure
+
+NOT_THERE: Final = (Exit.CANNOT_INVOKE, Exit.NOT_FOUND)
+
+
+def run(
+    request: Request, host: Host, ensure: Ensure, monitor: Monitor, *, changes: bool
+) -> int:  # fmt: skip
+    """Run the command in the kept toolbox `request.keep`, made if need be; its exit status.
+
+    `changes` says that the request names what a toolbox is made of: then one that was made of
+    something else is refused.
+    """
+    with interrupt.noted():
+        sweeping.sweep(host, monitor)
+        present = kept.Kept.read(request.keep)
+        if present is not None and changes:
+            kept.check(present, request)
+
+        def start() -> Runtime:
+            there = kept.Kept.read(request.keep)
+            if there is not None:
+                return kept.resume(there, host)
+            runtime = runtimes.choose(request.wish, host).runtime
+            image = ensure(runtime, request.pull_timeout)
+            interrupt.check()
+            monitor.step(f"making the toolbox {request.keep}")
+            kept.make(request, host, runtime, image)
+            return runtime
+
+        with claims.claim(claims.new_id()) as claim:
+            claim.write(_record(request, claim))
+            with kept.session(request.keep, start) as runtime:
+                return _Visit(request, kept.found(request.keep), runtime, monitor).run(claim)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Visit:
+    request: Request
+    kept: Kept
+    runtime: Runtime
+    monitor: Monitor
+
+    def run(self, claim: Claim) -> int:
+        if self.request.command:
+            return self._attempt(claim, self.request.command)
+        for shell in SHELLS:
+            status = self._attempt(claim, shell, silent=self.request.terminal)
+            if status not in NOT_THERE:
+                return status
+        raise ContainerError("toolbox.no-shell", f"{self.kept.image} has no shell")
+
+    def _attempt(self, claim: Claim, command: tuple[str, ...], *, silent: bool = False) -> int:
+        if problem := self.runtime.entry_problem(self.kept.container, command[0]):
+            if self.request.command:
+                why = "not found" if problem == Exit.NOT_FOUND else "cannot be run"
+                self.monitor.note(f"{command[0]}: {why} in the toolbox {self.kept.name}")
+            return problem
+        request = self.request
+        entry = Entry(
+            command=command,
+            user=request.user,
+            workdir=request.workdir,
+            terminal=request.terminal,
+            environment=request.environment,
+        )
+        argv = self.runtime.enter(self.kept.container, entry, scratch=claim.directory)
+        self.monitor.close()
+        try:
+            with foreground.blocked(), foreground.terminal_kept():
+                interrupt.check()
+                relay = self._relay(claim)
+                streams = (relay.reader, 1, 2) if relay else None
+                client = foreground.Client(argv, streams=streams, silent=silent)
+                if relay:
+                    relay.start()
+                return self._wait(client)
+        finally:
+            # Clients of `exec` hand on no signal, and what they ran goes on without them.
+            with interrupt.held():
+                self.runtime.end_entry(self.kept.container, claim.directory)
+
+    def _relay(self, claim: Claim) -> Relay | None:
+        if self.request.terminal or self.runtime.removes_what_ended:
+            return None
+        name, scratch = self.kept.container, claim.directory
+        return Relay(0, lambda: self.runtime.hears_end_of_input(name, scratch))
+
+    def _wait(self, client: foreground.Client) -> int:
+        limit = self.request.timeout
+        status = client.wait(time.monotonic() + limit if limit else None, grace=GRACE)
+        if status is None:
+            client.send(signal.SIGTERM)
+            if client.wait(time.monotonic() + HANGUP_GRACE) is None:
+                client.send(signal.SIGKILL)
+                client.wait()
+            if client.told_to_end:
+                return 128 + client.asked_to_end
+            self.monitor.note(f"the command was ended: {limit:g} s are over")
+            return TIMED_OUT
+        return status if status >= 0 else 128 - status
+
+
+def _record(request: Request, claim: Claim) -> Record:
+    return Record(
+        id=claim.id,
+        container=f"{planning.KEPT_PREFIX}{request.keep}",
+        runtime="",
+        socket="",
+        namespace="",
+        image=request.image,
+        profile=request.profile,
+        command=request.command,
+        began=time.time(),
+        pid=os.getpid(),
+    )

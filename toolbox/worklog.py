@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What detached work printed: both streams in one file, in order, of bounded size.
+
+The file is a row of chunks, each with its stream and its length before it, so that nothing of a
+binary output changes and each stream comes out where it belongs. When the file is full it becomes
+FILE.1, and a new one begins: the last part is kept, up to twice `LIMIT`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import struct
+import time
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+LIMIT: Final = 8 << 20  # bytes
+HEAD: Final = struct.Struct(">BI")  # the stream's descriptor, and how many bytes follow
+POLL: Final = 0.2  # seconds
+
+
+class Writer:
+    """Appends chunks to `path`."""
+
+    def __init__(self, path: Path, *, limit: int = LIMIT) -> None:
+        self._path, self._limit = path, limit
+        self._open()
+
+    def write(self, stream: int, data: bytes) -> None:
+        """Keep `data` of stream 1 or 2; a disk that is full loses it, and nothing else."""
+        if self._size + len(data) > self._limit and self._size:
+            self.close()
+            self._path.replace(_older(self._path))
+            self._open()
+        with contextlib.suppress(OSError):
+            self._size += os.write(self._descriptor, HEAD.pack(stream, len(data)) + data)
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+    def _open(self) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_APPEND
+        self._descriptor = os.open(self._path, flags, 0o600)
+        self._size = 0
+
+
+def read(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Every chunk that is there: (stream, data)."""
+    for place in (_older(path), path):
+        with contextlib.suppress(FileNotFoundError), place.open("rb") as source:
+            yield from _chunks(source.fileno())
+
+
+def follow(path: Path, going: Callable[[], bool]) -> Iterator[tuple[int, bytes]]:
+    """Every chunk that is there, and those to come while `going`."""
+    with contextlib.suppress(FileNotFoundError), _older(path).open("rb") as source:
+        yield from _chunks(source.fileno())
+    more = True
+    while more:
+        more = going()  # asked before reading: what came until the end is still read
+        if not path.exists():
+            time.sleep(POLL)
+            continue
+        with path.open("rb") as source:
+            yield from _chunks(source.fileno())
+            while going() and _same(source.fileno(), path):
+                time.sleep(POLL)
+                yield from _chunks(source.fileno())
+            yield from _chunks(source.fileno())
+            more = not _same(source.fileno(), path)
+
+
+def _chunks(descriptor: int) -> Iterator[tuple[int, bytes]]:
+    """The whole chunks from here on; a half one at the end is left for the next time."""
+    while True:
+        here = os.lseek(descriptor, 0, os.SEEK_CUR)
+        head = os.read(descriptor, HEAD.size)
+        stream, length = HEAD.unpack(head) if len(head) == HEAD.size else (0, 0)
+        data = os.read(descriptor, length)
+        if not length or len(data) < length:
+            os.lseek(descriptor, here, os.SEEK_SET)
+            return
+        yield stream, data
+
+
+def _same(descriptor: int, path: Path) -> bool:
+    with contextlib.suppress(FileNotFoundError):
+        return os.fstat(descriptor).st_ino == path.stat().st_ino
+    return True  # it is being renamed at this moment
+
+
+def _older(path: Path) -> Path:
+    return path.with_name(f"{path.name}.1")
