@@ -34,7 +34,8 @@ MANY: Final = 100
 SCRIPT: Final = b"#!/bin/sh\necho done\n"
 _UNIT: Final = "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart={command}\n"
 _TIMES: Final = ("InactiveExitTimestampMonotonic", "ActiveEnterTimestampMonotonic")
-_JOB: Final = '[bootstrap-containers.bench]\nmode = "{mode}"\nfile = "{file}"\n'
+# A name for each mode: what is done before is told by the name as well.
+_JOB: Final = '[bootstrap-containers.{mode}]\nmode = "{mode}"\nfile = "{file}"\n'
 _NO_SOURCE: Final = '[bootstrap]\nsource = "none"\n'
 
 
