@@ -27,6 +27,7 @@ TOOLS = [
     "lsof",
     "strace",
     "tcpdump",
+    "nft",
     "curl",
     "less",
     "vi",
