@@ -107,6 +107,14 @@ def test_keys_for_the_admin_door_are_kept_for_nobody_else(host: StandIn) -> None
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+def test_keys_of_several_jobs_are_all_let_in_each_once(host: StandIn) -> None:
+    one, other = (f"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB0pZmFrZWZha2VmYWt{c}" for c in "lm")
+    for keys in (one, other, f"{other}, {one}"):
+        do(f"ssh_authorized_keys: [{keys}]", host)
+    path = host.root / "var/lib/hatchway/bootstrap/authorized_keys"
+    assert path.read_text().splitlines() == [one, other]
+
+
 def test_chrony_gets_our_sources_instead_of_its_own_however_often() -> None:
     text = "pool 2.debian.pool.ntp.org iburst\ndriftfile /var/lib/chrony/drift\n"
     once = chrony_text(text, ["a"], ["b"])
