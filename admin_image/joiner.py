@@ -96,9 +96,12 @@ def join(session: Session) -> int:
         return minder.mind(command, subject.proc)
 
     status = minder.wait(_forked(subject, lambda: _guarded(session, inside)))
-    if status == 128 + 9 and _ended(subject):
+    if status >= 0:
+        return status
+    # The minder does not die by itself; the target's first process ends when all others have.
+    if subject.ends_within(1.0):
         program.say(f"{subject.name} ended, and the kernel ended all that was in it")
-    return status
+    return 128 - status
 
 
 def _show_files(
@@ -172,7 +175,7 @@ def _forked(subject: Subject, work: Callable[[], int]) -> int:
         return minder.fork(work)
     except OSError as error:
         # pid_namespaces(7): once its first process has ended, a namespace takes no more.
-        if error.errno == errno.ENOMEM and _ended(subject):
+        if error.errno == errno.ENOMEM and subject.ends_within(1.0):
             raise subject.gone() from None
         raise
 
@@ -181,14 +184,6 @@ def _shell(belt: toolbelt.Toolbelt | None) -> list[str]:
     if belt:
         return [belt.shell, "--noprofile", "--rcfile", belt.place + RCFILE]
     return [SHELL, "--rcfile", RCFILE]
-
-
-def _ended(subject: Subject) -> bool:
-    try:
-        subject.check()
-    except JoinError:
-        return True
-    return False
 
 
 def _explained(session: Session, error: OSError) -> JoinError:

@@ -29,7 +29,6 @@ ABANDONED = _signal.SIGRTMAX - 1
 GRACE = 0.5
 LIMIT = 4.0
 INTERVAL = 0.01
-_KILLED = 128 + 9
 
 
 def hold_signals() -> None:
@@ -51,11 +50,11 @@ def fork(work: Callable[[], int]) -> int:
 
 
 def wait(child: int) -> int:
-    """Pass signals on to `child` until it ends; its status as a shell gives it."""
+    """Pass signals on to `child` until it ends; its status, or below zero the signal's number."""
     while True:
         number = _signal.sigwait(_ALL)
         if number == ABANDONED:
-            return _KILLED
+            return -_signal.SIGKILL
         if number == _signal.SIGCHLD:
             if (status := _reaped(child)) is not None:
                 return status
@@ -64,7 +63,7 @@ def wait(child: int) -> int:
 
 
 def _reaped(child: int) -> int | None:
-    """Collect whatever ended; the status of `child` if that did."""
+    """Collect whatever ended; how `child` did, if it did."""
     found = None
     while True:
         try:
@@ -78,8 +77,7 @@ def _reaped(child: int) -> int | None:
                 # ctrl-Z: there is no shell above that could bring it back.
                 os.killpg(pid, _signal.SIGCONT)
         elif pid == child:
-            code = os.waitstatus_to_exitcode(status)
-            found = code if code >= 0 else 128 - code
+            found = os.waitstatus_to_exitcode(status)
 
 
 def mind(command: Callable[[], int], proc: int) -> int:
@@ -90,7 +88,7 @@ def mind(command: Callable[[], int], proc: int) -> int:
     child = fork(lambda: _start(command))
     status = wait(child)
     end_descendants(proc)
-    return status
+    return status if status >= 0 else 128 - status
 
 
 def _start(command: Callable[[], int]) -> int:

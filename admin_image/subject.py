@@ -8,6 +8,7 @@ processes when this process has gone elsewhere.
 from __future__ import annotations
 
 import os
+import time
 
 from admin_image.errors import JoinError
 
@@ -40,6 +41,18 @@ class Subject:
             raise self.gone() from None
         if fields[0] in b"ZX" or int(fields[_START]) != self.started:
             raise self.gone()
+
+    def ends_within(self, seconds: float) -> bool:
+        """Whether it has ended, or does so soon."""
+        until = time.monotonic() + seconds
+        while True:
+            try:
+                self.check()
+            except JoinError:
+                return True
+            if time.monotonic() > until:
+                return False
+            time.sleep(0.01)
 
     def gone(self) -> JoinError:
         hint = "It ended, or restarted under another number: look for it again."

@@ -117,7 +117,8 @@ def command():
     os.execvp("sh", ["sh", "-c", sys.argv[1]])
 def inside():
     return minder.mind(command, proc)
-os._exit(minder.wait(minder.fork(inside)))
+status = minder.wait(minder.fork(inside))
+os._exit(status if status >= 0 else 128 - status)
 """
 
 

@@ -135,7 +135,9 @@ def _docker_like(
         pid = int(said(*client, "inspect", "--format", "{{.State.Pid}}", name))
         yield Target(f"{scheme}://{name}", pid, client, name)
     finally:
-        subprocess.run((*client, "rm", "--force", name), capture_output=True, check=False)
+        # As PID 1 it heeds no SIGTERM, and podman would wait for ten seconds.
+        now = ("--time=0",) if scheme == "podman" else ()
+        said(*client, "rm", "--force", *now, name)
 
 
 @contextlib.contextmanager

@@ -156,7 +156,11 @@ def test_a_shell_beside_a_target_has_the_terminal(box: Toolbox, other: Target) -
     time.sleep(0.5)
     shell.send("\x1a")
     shell.expect("Stopped")
-    shell.sendline("kill %1; exit 3")
+    shell.sendline("fg")
+    time.sleep(0.3)
+    shell.sendintr()
+    shell.expect(r"\[target .*\]# ")
+    shell.sendline("exit 3")
     shell.expect(pexpect.EOF)
     shell.close()
     assert shell.exitstatus == 3
