@@ -124,6 +124,8 @@ class _Visit:
                 return 128 + client.asked_to_end
             self.monitor.note(f"the command was ended: {limit:g} s are over")
             return TIMED_OUT
+        if client.asked_to_end and not self.runtime.forwards_to_entries:
+            return 128 + client.asked_to_end  # whatever the client made of it
         return status if status >= 0 else 128 - status
 
 

@@ -98,6 +98,10 @@ class Runtime(Protocol):
     def removes_what_ended(self) -> bool:
         """Whether the foreground client leaves nothing of a container that ended by itself."""
 
+    @property
+    def forwards_to_entries(self) -> bool:
+        """Whether a signal to the client of `enter` reaches the command."""
+
     def verdict(self, plan: Plan, status: int, scratch: Path) -> int:
         """What the end of that client means: the command's own status, or 125, 126, 127."""
 

@@ -57,6 +57,7 @@ class Containerd:
     namespace: str
     name: str = "containerd"
     removes_what_ended: bool = False
+    forwards_to_entries: bool = True
     # What is named by its digest never changes, and each question costs a process.
     _read: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict, compare=False)
 

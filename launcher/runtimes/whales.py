@@ -10,18 +10,19 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import json
 import signal
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from launcher import files, proc, process
-from launcher.errors import ContainerError, HostError, ImageError, RuntimeUnavailableError
-from launcher.runtimes import client
+from launcher.errors import ContainerError, Exit, HostError, ImageError, RuntimeUnavailableError
+from launcher.runtimes import client, lookup, oci
 from launcher.runtimes.base import Container, Image, State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-    from pathlib import Path
 
     from launcher.plan import Plan
     from launcher.runtimes.base import Entry
@@ -59,6 +60,7 @@ class Whales:
     program: str
     options: tuple[str, ...] = ()
     removes_what_ended: bool = True
+    forwards_to_entries: bool = False
 
     def describe(self) -> str:
         return " ".join((self.name, *self.options))
@@ -131,8 +133,15 @@ class Whales:
         return (self.program, *self.options, "exec", *options, name, *entry.command)
 
     def entry_problem(self, name: str, program: str) -> int:
-        del name, program  # these clients have the statuses that we have
-        return 0
+        if self.name == "podman":
+            return 0  # it has the statuses that we have
+        form = "{{.State.Pid}} {{json .Config.Env}}"
+        said = self._ask("look up the container", "inspect", "--format", form, name)
+        pid, _, environment = said.partition(" ")
+        variables = dict(pair.partition("=")[::2] for pair in json.loads(environment) or ())
+        search = variables.get("PATH", oci.DEFAULT_PATH)
+        found = lookup.blame(Path(f"/proc/{int(pid)}/root"), program, search)
+        return 0 if found == Exit.OURS else found
 
     def end_entry(self, name: str, scratch: Path) -> None:
         """Clients of `exec` hand on no signal: its processes are known by their environment."""

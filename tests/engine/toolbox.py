@@ -47,6 +47,12 @@ class Toolbox:
         )  # fmt: skip
         return Finished(done.returncode, done.stdout, done.stderr)
 
+    def call_bytes(self, verb: str, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            self.argv(verb, *arguments), stdin=subprocess.DEVNULL, capture_output=True,
+            check=False, timeout=120,
+        )  # fmt: skip
+
     def run(self, *arguments: str, stdin: str = "", env: dict[str, str] | None = None) -> Finished:
         return self.call("run", *arguments, stdin=stdin, env=env)
 
