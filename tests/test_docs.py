@@ -26,6 +26,8 @@ from launcher.registry import failures
 from launcher.runtimes.base import Image
 from launcher.sessions import Session
 from tests.conftest import ROOT
+from toolbox import profiles
+from toolbox.work import Work
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -185,7 +187,7 @@ def test_every_command_and_flag_of_the_readme_exists() -> None:
 
 def test_every_command_that_exists_is_in_the_readme() -> None:
     table = section(README, "Commands")
-    for group in ("admin", "bootstrap", "image"):
+    for group in ("admin", "bootstrap", "image", "toolbox"):
         listed = re.findall(r"^  ([a-z]+) ", help_of(group).partition("Commands:")[2], re.MULTILINE)
         assert listed
         for name in listed:
@@ -198,9 +200,28 @@ def test_every_flag_of_a_start_is_in_the_readme() -> None:
         assert f"{flag} " in text or f"{flag}`" in text, flag
 
 
+def test_every_flag_of_a_toolbox_is_in_the_readme() -> None:
+    parts = ("Tools for a node", "Into one container", "Commands")
+    text = "".join(section(README, title) for title in parts)
+    for verb in ("run", "enter"):
+        for flag in flags_of("toolbox", verb) - {"--help", "--output"}:
+            if flag.startswith("--"):
+                assert flag in text, flag
+
+
+def test_every_profile_is_in_the_readme() -> None:
+    table = rows(section(README, "Tools for a node").partition("| profile |")[2])
+    assert [row[0].strip("`") for row in table if row[0].startswith("`")] == list(profiles.TABLE)
+
+
+def test_the_keys_of_detached_work_are_documented() -> None:
+    work = Work(id="x", state="ended", command=(), image="", profile="", asked=0.0)
+    assert documented("hatchway toolbox stop") == work.as_json().keys()
+
+
 def test_the_settings_of_the_readme_load_without_a_finding(tmp_path: Path) -> None:
-    example, bootstrap = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
-    (tmp_path / "config.toml").write_text(f"{example}\n{bootstrap}")
+    example, bootstrap, toolbox = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
+    (tmp_path / "config.toml").write_text(f"{example}\n{bootstrap}\n{toolbox}")
     (tmp_path / "config.toml").chmod(0o600)
     loaded, findings = settings.load(tmp_path, {})
     assert findings == []
