@@ -54,7 +54,7 @@ def wait(child: int) -> int:
     while True:
         number = _signal.sigwait(_ALL)
         if number == ABANDONED:
-            return -_signal.SIGKILL
+            return -int(_signal.SIGKILL)
         if number == _signal.SIGCHLD:
             if (status := _reaped(child)) is not None:
                 return status
