@@ -10,7 +10,7 @@ export UV_PROJECT_ENVIRONMENT := .venv
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help setup check test unit engines refhost images bundle demo bench clean
+.PHONY: help setup check test test-here test-refhost unit engines refhost images bundle demo bench clean
 .DEFAULT_GOAL := help
 
 help: ## Say what can be made
@@ -38,7 +38,14 @@ test: setup images bundle ## Everything: lint, types, unit tests, engines, refer
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(PYTEST) --durations=15
+	@# Side by side: the one mostly computes, the other mostly waits for engines.
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-here test-refhost
+
+test-here:
+	$(PYTEST) --durations=25 -m "not refhost"
+
+test-refhost:
+	$(PYTEST) --durations=15 -m refhost
 
 images: setup ## Build the admin and the bootstrap image from Debian packages, and print their sizes
 	$(BIN)/python tools/build_image.py admin
