@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 pytestmark = pytest.mark.engine
+on_one_engine = pytest.mark.parametrize("engine", ["podman"], indirect=True)
 
 STATIC = "localhost/static:1"
 
@@ -54,6 +55,7 @@ def test_what_is_changed_in_it_stays_and_it_costs_no_process_meanwhile(
     assert states(box) == {pet: "stopped"}
 
 
+@on_one_engine
 def test_it_looks_at_the_host_as_any_other(box: Toolbox, pet: str) -> None:
     seen = box.run("--keep", pet, "--", "sh", "-c", "ls /host/etc/passwd; touch /host/var/x")
     assert "/host/etc/passwd" in seen.stdout
@@ -77,6 +79,7 @@ def test_who_leaves_first_does_not_end_the_others(box: Toolbox, pet: str) -> Non
     assert states(box) == {pet: "stopped"}
 
 
+@on_one_engine
 def test_it_is_not_removed_while_somebody_is_inside(box: Toolbox, pet: str) -> None:
     with box.start("--keep", pet, "--", "sh", "-c", "echo in; cat") as inside:
         assert inside.stdout is not None
@@ -114,6 +117,7 @@ def test_a_session_that_is_ended_leaves_no_process(box: Toolbox, pet: str) -> No
     assert states(box) == {pet: "stopped"}
 
 
+@on_one_engine
 def test_a_launcher_that_was_killed_leaves_it_running_until_the_next_one_comes(
     box: Toolbox, pet: str
 ) -> None:
@@ -135,6 +139,7 @@ def test_a_terminal_says_where_one_is(box: Toolbox, pet: str) -> None:
     assert shell.exitstatus == 6
 
 
+@on_one_engine
 def test_flags_that_would_take_another_one_are_refused(box: Toolbox, pet: str) -> None:
     box.run("--keep", pet, "--", "true")
     for flags in (("--image", STATIC), ("--profile", "sysadmin"), ("--host-rw",)):
@@ -151,6 +156,7 @@ def test_an_image_without_sleep_cannot_be_kept(box: Toolbox, pet: str) -> None:
     assert states(box) == {}
 
 
+@on_one_engine
 @pytest.mark.parametrize("name", ["", "../x", "Big", "a b", "x" * 41, "-x"])
 def test_names_that_lead_elsewhere_are_refused(box: Toolbox, name: str) -> None:
     assert box.call("rm", "--", name).status == 64

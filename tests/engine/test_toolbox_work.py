@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tests.engine.door import Finished
 
 pytestmark = pytest.mark.engine
+on_one_engine = pytest.mark.parametrize("engine", ["podman"], indirect=True)
 
 
 @pytest.fixture
@@ -60,6 +61,7 @@ def test_it_prints_its_id_and_its_result_can_be_had_later(box: Toolbox) -> None:
     assert wait(box, own).status == 6  # again
 
 
+@on_one_engine
 def test_the_caller_returns_before_the_command_has_ended(box: Toolbox, tmp_path: Path) -> None:
     own = detached(box, "-v", f"{tmp_path}:/data", "--", "sh", "-c",
                    "until [ -e /data/go ]; do sleep 0.1; done; echo went")  # fmt: skip
@@ -70,12 +72,14 @@ def test_the_caller_returns_before_the_command_has_ended(box: Toolbox, tmp_path:
     assert box.call("logs", own).stdout == "went\n"
 
 
+@on_one_engine
 def test_its_log_can_be_followed_to_its_end(box: Toolbox) -> None:
     own = detached(box, "--", "sh", "-c", "for i in 1 2 3; do echo $i; sleep 0.5; done")
     assert box.call("logs", "--follow", own).stdout == "1\n2\n3\n"
     assert record(box, own)["state"] == "ended"
 
 
+@on_one_engine
 def test_it_is_stopped_also_when_it_does_not_listen(box: Toolbox) -> None:
     polite = detached(box, "--", "bash", "-c", "trap 'exit 3' TERM; echo up; sleep 1002.5 & wait")
     assert eventually(lambda: box.call("logs", polite).stdout == "up\n")
@@ -91,18 +95,21 @@ def test_it_is_stopped_also_when_it_does_not_listen(box: Toolbox) -> None:
     assert processes("1002.5") + processes("1002.75") == []
 
 
+@on_one_engine
 def test_what_fails_before_the_command_is_on_record(box: Toolbox) -> None:
     own = detached(box, "--image", "localhost/none:1", "--pull", "never", "--", "true")
     assert wait(box, own).status == 125
     assert "[image.missing]" in box.call("logs", own).stderr
 
 
+@on_one_engine
 def test_a_time_limit_holds_without_the_caller(box: Toolbox) -> None:
     own = detached(box, "--timeout", "1", "--", "sleep", "1003.5")
     assert wait(box, own).status == 124
     assert processes("1003.5") == []
 
 
+@on_one_engine
 def test_bad_input_is_told_at_once(box: Toolbox) -> None:
     assert box.run("--detach", "--profile", "none", "--", "true").status == 64
     for verb in ("wait", "logs", "stop"):
@@ -134,6 +141,7 @@ def _worker(own: str) -> int:
     raise AssertionError(own)
 
 
+@on_one_engine
 def test_no_secret_of_the_environment_is_left_on_disk(box: Toolbox) -> None:
     os.environ["DETACHED_TOKEN"] = "v4lue-for-detached"
     try:
