@@ -136,6 +136,6 @@ def test_a_slip_of_the_finger_and_an_ambiguous_name_are_answered_with_the_names(
 
 
 def test_a_process_of_the_host_is_a_target_as_well(node: HostDoor, pods: dict[str, Pod]) -> None:
-    pid = node.machine.run(["pidof", "containerd"]).split()[0]
+    pid = node.machine.run(["pgrep", "-x", "containerd"]).split()[0]
     seen = pods["web-0"].beside("--target", f"pid:{pid}", "--", "cat", "/target/etc/os-release")
     assert (seen.status, "ID=lifsea" in seen.stdout) == (0, True), seen.stderr
