@@ -7,7 +7,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from bench import bundles, commands, engines, programs, report, sizes, userdata
+from bench import bundles, commands, engines, programs, report, sizes, toolboxes, userdata
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from bench.contest import Line
 
 ENGINES = ("podman", "docker", "containerd")
-BUNDLES, COMMANDS, USER_DATA = "bundles", "commands", "user-data"
-CONTESTS = (*ENGINES, BUNDLES, COMMANDS, USER_DATA)
+BUNDLES, COMMANDS, TOOLBOXES, USER_DATA = "bundles", "commands", "toolboxes", "user-data"
+CONTESTS = (*ENGINES, BUNDLES, COMMANDS, TOOLBOXES, USER_DATA)
 
 
 def main() -> int:
@@ -50,6 +50,8 @@ def hold(name: str, rounds: int, sizes: dict[str, float]) -> Iterator[Line]:
         return bundles.measure(rounds=rounds, sizes=sizes)
     if name == COMMANDS:
         return commands.measure(rounds=rounds)
+    if name == TOOLBOXES:
+        return toolboxes.measure(rounds=rounds)
     if name == USER_DATA:
         return userdata.measure(rounds=rounds)
     return engines.measure(name, rounds=rounds)

@@ -61,7 +61,7 @@ def commands(engine: str, flags: tuple[str, ...], image: str, place: Path) -> Ba
         return _containerd(given["--socket"], image, place)
     chosen = runtimes.choose(Wish(engine, given.get("--socket", "")), Host.read()).runtime
     client = (chosen.program, *chosen.options)  # type: ignore[attr-defined] # of Whales
-    options = ("--detach", "--rm", "--name", NAME, "--network", "host", *_limits())
+    options = ("--detach", "--rm", "--name", NAME, "--network", "host", *limits())
     volume = ("--volume", f"{place}:{PLACE}:ro", "--entrypoint", "/usr/sbin/sshd")
     return Bare(
         (*client, "run", *options, *volume, image, "-D", "-f", f"{PLACE}/config"),
@@ -86,7 +86,7 @@ def _containerd(socket: str, image: str, place: Path) -> Bare:
     return Bare((*run, "/usr/sbin/sshd", "-D", "-f", f"{PLACE}/config"), (kill, *remove), enter)
 
 
-def _limits() -> tuple[str, ...]:
+def limits() -> tuple[str, ...]:
     """No more than we may give: engines ask for more by themselves."""
     host = Host.read()
     found = {"nofile": host.nofile, "nproc": host.nproc}

@@ -40,6 +40,10 @@ _DOWN_WORDS: Final = (
     "connection refused",
     "no such file or directory: dial",
 )
+_NONE_WORDS: Final = (
+    "no such image", "image not known", "no such container", "no such object",
+    "no container with name",
+)  # fmt: skip
 _FULL_WORDS: Final = ("no space left on device", "disk quota exceeded")
 _STATES: Final = {
     "created": State.CREATED,
@@ -73,18 +77,15 @@ class Whales:
         return DockerClient(client_call=[self.program, *self.options], client_type=kind)
 
     def find_image(self, name: str) -> Image | None:
-        from python_on_whales.exceptions import NoSuchImage
-
-        with self._asking("look up the image", ASK_LIMIT):
-            try:
-                found = self._client.image.inspect(name)
-                facts = found._get_inspect_result()  # noqa: SLF001 - each attribute asks again
-            except NoSuchImage:
-                return None
-        digest = facts.id if facts.id.startswith("sha256:") else f"sha256:{facts.id}"
+        facts = self._inspect("image", name)
+        if facts is None:
+            return None
+        own = str(facts["Id"])
+        digest = own if own.startswith("sha256:") else f"sha256:{own}"
         repository = name.partition("@")[0].rpartition(":")[0]
-        pinned = [d for d in facts.repo_digests or () if d.partition("@")[0] == repository]
-        labels = facts.config.labels if facts.config else None
+        known = facts.get("RepoDigests") or ()
+        pinned = [d for d in known if d.partition("@")[0] == repository]
+        labels = (facts.get("Config") or {}).get("Labels")
         manifest = pinned[0].partition("@")[2] if pinned else ""
         return Image(name, digest, manifest, dict(labels or {}))
 
@@ -168,27 +169,40 @@ class Whales:
         return str(place)
 
     def _ask(self, what: str, *argv: str, stdin: bytes | None = None, more: float = 0) -> str:
-        """What the engine printed, without the library, which takes long to load."""
-        try:
-            done = process.run(
-                (self.program, *self.options, *argv), timeout=START_LIMIT + more, check=False,
-                stdin=stdin,
-            )  # fmt: skip
-        except HostError as error:
-            raise self._late(error) from None
+        """What the engine printed."""
+        done = self._run(what, *argv, limit=START_LIMIT + more, stdin=stdin)
         if done.status:
             said = done.stderr.decode("utf-8", "replace").strip()
             raise self._explain(what, said, ContainerError, "runtime.failed")
         return done.text()
 
-    def find(self, name: str) -> Container | None:
-        from python_on_whales.exceptions import NoSuchContainer
+    def _run(
+        self, what: str, *argv: str, limit: float, stdin: bytes | None = None
+    ) -> process.Completed:
+        whole = (self.program, *self.options, *argv)
+        try:
+            return process.run(whole, timeout=limit, check=False, stdin=stdin)
+        except HostError as error:
+            raise self._late(what, error) from None
 
-        with self._asking("look up the container", ASK_LIMIT):
-            try:
-                return _container(name, self._client.container.inspect(name))
-            except NoSuchContainer:
-                return None
+    def find(self, name: str) -> Container | None:
+        facts = self._inspect("container", name)
+        return None if facts is None else _container(name, facts)
+
+    def _inspect(self, kind: str, name: str) -> dict[str, Any] | None:
+        """What the engine knows of it, or None: without the library, which takes long to load."""
+        what = f"look up the {kind}"
+        done = self._run(what, kind, "inspect", name, limit=ASK_LIMIT)
+        said = done.stderr.decode("utf-8", "replace").strip()
+        if done.status and any(words in said.lower() for words in _NONE_WORDS):
+            return None
+        if done.status:
+            raise self._explain(what, said, ContainerError, "runtime.failed")
+        try:
+            (facts,) = json.loads(done.stdout) or ({},)
+        except ValueError as error:
+            raise self._nonsense(what, error, ContainerError, "runtime.failed") from None
+        return facts or None  # nerdctl gives an empty list
 
     def remove(self, name: str, *, grace: float) -> None:
         found = self.find(name)
@@ -241,19 +255,25 @@ class Whales:
             ):
                 yield
         except HostError as error:
-            raise self._late(error) from None
+            raise self._late(what, error) from None
         except DockerException as error:
             raise self._explain(what, (error.stderr or "").strip(), kind, code) from None
         except ValueError as error:  # no JSON, or none that the library knows
-            message = f"{self.name}, asked to {what}, gave an answer that makes no sense"
-            raise kind(code, message, f"Is it really {self.name}?", said=str(error)[:200]) from None
+            raise self._nonsense(what, error, kind, code) from None
 
-    def _late(self, error: HostError) -> Exception:
+    def _nonsense(
+        self, what: str, error: ValueError, kind: type[ContainerError | ImageError], code: str
+    ) -> Exception:
+        message = f"{self.name}, asked to {what}, gave an answer that makes no sense"
+        return kind(code, message, f"Is it really {self.name}?", said=str(error)[:200])
+
+    def _late(self, what: str, error: HostError) -> Exception:
         """An engine that hangs is its own kind of trouble."""
         if error.code != "host.timeout":
             return error
         hint = f"Look whether {self.name} works at all: {self.name} ps"
-        return RuntimeUnavailableError("runtime.timeout", error.message, hint)
+        message = f"{self.name}, asked to {what}, did not answer in time"
+        return RuntimeUnavailableError("runtime.timeout", message, hint)
 
     def _explain(
         self, what: str, said: str, kind: type[ContainerError | ImageError], code: str
@@ -269,12 +289,11 @@ class Whales:
         return kind(code, f"{self.name} could not {what}: {line}")
 
 
-def _container(name: str, found: Any) -> Container:
-    facts = found._get_inspect_result()  # noqa: SLF001 - each attribute asks again
-    state = facts.state
-    kind = _STATES.get(str(state.status or "").lower(), State.STOPPED)
-    pid = state.pid or 0 if kind != State.STOPPED else 0
-    return Container(name, facts.id, kind, pid, state.exit_code or 0)
+def _container(name: str, facts: dict[str, Any]) -> Container:
+    state = facts.get("State") or {}
+    kind = _STATES.get(str(state.get("Status") or "").lower(), State.STOPPED)
+    pid = int(state.get("Pid") or 0) if kind != State.STOPPED else 0
+    return Container(name, str(facts["Id"]), kind, pid, int(state.get("ExitCode") or 0))
 
 
 def _complaint(said: str) -> str:
