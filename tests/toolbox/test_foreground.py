@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A client in the foreground, with ordinary programs in its place."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from toolbox import foreground
+from toolbox.relay import Relay
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SH = "/bin/sh"
+PARENT = """
+import sys
+from toolbox import foreground
+with foreground.blocked():
+    client = foreground.Client(("/bin/sh", "-c", sys.argv[1]))
+    print("status", client.wait(grace=float(sys.argv[2])), flush=True)
+"""
+
+
+def run(script: str, *, until: float | None = None) -> int | None:
+    with foreground.blocked():
+        client = foreground.Client((SH, "-c", script))
+        status = client.wait(until)
+        client.send(signal.SIGKILL)
+        client.wait()
+    return status
+
+
+@pytest.mark.parametrize(("script", "status"), [("exit 0", 0), ("exit 7", 7), ("kill -9 $$", -9)])
+def test_the_status_is_the_clients(script: str, status: int) -> None:
+    assert run(script) == status
+
+
+def test_a_program_that_is_not_there_is_our_failure() -> None:
+    with foreground.blocked():
+        assert foreground.Client(("/no/such/program",)).wait() == 125
+
+
+def test_waiting_ends_at_the_time_limit() -> None:
+    assert run("sleep 60", until=time.monotonic() + 0.2) is None
+
+
+def test_the_client_starts_with_no_signal_blocked_or_ignored() -> None:
+    # Python ignores SIGPIPE (13) itself, and that must not reach the client.
+    script = "grep -E 'Sig(Blk|Ign)' /proc/self/status | awk '{print $2}'"
+    reader, writer = os.pipe()
+    with foreground.blocked():
+        client = foreground.Client((SH, "-c", script), streams=(0, writer, 2))
+        os.close(writer)
+        assert client.wait() == 0
+    assert os.read(reader, 100).split() == [b"0" * 16, b"0" * 16]
+    os.close(reader)
+
+
+def parent(script: str, grace: float = 60) -> subprocess.Popen[str]:
+    argv = (sys.executable, "-c", PARENT, script, str(grace))
+    return subprocess.Popen(argv, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
+
+
+@pytest.mark.parametrize("name", ["TERM", "INT", "HUP", "QUIT", "USR1", "USR2"])
+def test_a_signal_to_us_alone_is_handed_on(name: str) -> None:
+    script = f"trap 'echo got; exit 3' {name}; echo up; while :; do sleep 0.05; done"
+    with parent(script) as going:
+        assert going.stdout is not None
+        assert going.stdout.readline() == "up\n"
+        going.send_signal(signal.Signals[f"SIG{name}"])
+        assert going.stdout.read() == "got\nstatus 3\n"
+
+
+def test_who_does_not_listen_is_given_up_after_the_grace() -> None:
+    script = "trap '' TERM; echo up; while :; do sleep 0.05; done"
+    with parent(script, grace=0.3) as going:
+        assert going.stdout is not None
+        assert going.stdout.readline() == "up\n"
+        going.terminate()
+        assert going.stdout.readline() == "status None\n"
+        going.kill()
+
+
+def test_a_parent_that_is_killed_takes_the_client_along(tmp_path: Path) -> None:
+    script = f"trap 'touch {tmp_path}/told; exit' TERM; echo up; while :; do sleep 0.05; done"
+    with parent(script) as going:
+        assert going.stdout is not None
+        assert going.stdout.readline() == "up\n"
+        going.kill()
+    end = time.monotonic() + 20
+    while not (tmp_path / "told").exists():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_no_signal_that_was_for_the_client_is_left_for_us() -> None:
+    with foreground.blocked():
+        client = foreground.Client((SH, "-c", "exit 0"))
+        while client.wait() is None:
+            pass
+        os.kill(os.getpid(), signal.SIGUSR1)  # would end us, were it not for `blocked`
+    assert signal.SIGUSR1 not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+def test_the_end_of_input_is_held_back_until_it_is_heard() -> None:
+    source, sink = os.pipe()
+    heard = [False]
+    relay = Relay(source, lambda: heard[0])
+    copy = os.dup(relay.reader)
+    relay.start()
+    data = os.urandom(200_000)
+    writer = os.fork()
+    if writer == 0:
+        os.write(sink, data)
+        os._exit(0)
+    os.close(sink)
+    got = b""
+    while len(got) < len(data):
+        got += os.read(copy, 1 << 16)
+    assert got == data
+    os.set_blocking(copy, False)
+    with pytest.raises(BlockingIOError):
+        os.read(copy, 1)
+    heard[0] = True
+    os.set_blocking(copy, True)
+    assert os.read(copy, 1) == b""
+    os.waitpid(writer, 0)
+    for descriptor in (source, copy):
+        os.close(descriptor)
