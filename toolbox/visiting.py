@@ -30,16 +30,16 @@ NOT_THERE: Final = (Exit.CANNOT_INVOKE, Exit.NOT_FOUND)
 
 
 def run(
-    request: Request, host: Host, ensure: Ensure, monitor: Monitor, *, changes: bool
+    request: Request, host: Host, ensure: Ensure, monitor: Monitor, *, changes: bool, make: bool
 ) -> int:  # fmt: skip
-    """Run the command in the kept toolbox `request.keep`, made if need be; its exit status.
+    """Run the command in the kept toolbox `request.keep`, with `make` made if need be; its status.
 
     `changes` says that the request names what a toolbox is made of: then one that was made of
     something else is refused.
     """
     with interrupt.noted():
         sweeping.sweep(host, monitor)
-        present = kept.Kept.read(request.keep)
+        present = kept.Kept.read(request.keep) if make else kept.found(request.keep)
         if present is not None and changes:
             kept.check(present, request)
 

@@ -199,7 +199,9 @@ def enter(
     )  # fmt: skip
     changes = bool(image or profile or volume or host_rw)
     request = _kept(request, name, beside)
-    return _run(request, beside, settings, pull, authfile, quiet=quiet, changes=changes)
+    return _run(
+        request, beside, settings, pull, authfile, quiet=quiet, changes=changes, make=False
+    )  # fmt: skip
 
 
 def _request(
@@ -276,7 +278,7 @@ def _detach(request: Request, form: Output) -> int:
 
 def _run(
     request: Request, beside: Wanted | None, settings: Settings, pull: str, authfile: str, *,
-    quiet: bool, changes: bool = False, own: str = "",
+    quiet: bool, changes: bool = False, make: bool = True, own: str = "",
 ) -> int:  # fmt: skip
     """What fails on our side is status 125: every other one is the command's."""
     from launcher import monitor
@@ -296,7 +298,7 @@ def _run(
                 return have(request.image, engine, limit)
 
             if request.keep:
-                return visiting.run(request, host, ensure, listener, changes=changes)
+                return visiting.run(request, host, ensure, listener, changes=changes, make=make)
             return running.run(request, host, ensure, listener, own=own)
     except UsageError:
         raise

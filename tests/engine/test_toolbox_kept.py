@@ -140,6 +140,18 @@ def test_a_terminal_says_where_one_is(box: Toolbox, pet: str) -> None:
 
 
 @on_one_engine
+def test_a_name_that_nobody_made_is_answered_with_those_that_there_are(
+    box: Toolbox, pet: str
+) -> None:
+    box.run("--keep", pet, "--", "true")
+    refused = box.call("enter", "pot")
+    assert refused.status == 125
+    assert "[toolbox.not-found]" in refused.stderr
+    assert "Kept toolboxes: pet" in refused.stderr
+    assert states(box) == {pet: "stopped"}
+
+
+@on_one_engine
 def test_flags_that_would_take_another_one_are_refused(box: Toolbox, pet: str) -> None:
     box.run("--keep", pet, "--", "true")
     for flags in (("--image", STATIC), ("--profile", "sysadmin"), ("--host-rw",)):
