@@ -12,9 +12,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# Whoever starts us in the background may have us ignore ctrl-C, and all our children with us;
-# a handler of our own becomes the default one in each of them.
+# Whoever starts us in the background may have us ignore ctrl-C and ctrl-\, and all our children
+# with us; a handler of our own becomes the default one in each of them.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -17,6 +19,9 @@ from admin_image.errors import JoinError
 from admin_image.subject import Subject
 from launcher.proc import Process
 from tests.conftest import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 MAP = identity.parse_map("         0     100000      65536\n     70000          5         10\n")
 
@@ -122,9 +127,14 @@ os._exit(status if status >= 0 else 128 - status)
 """
 
 
-def minded(script: str) -> subprocess.Popen[str]:
+@contextlib.contextmanager
+def minded(script: str) -> Iterator[subprocess.Popen[str]]:
     argv = (sys.executable, "-c", MINDED, script)
-    return subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    with subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE, text=True) as child:
+        try:
+            yield child
+        finally:
+            child.kill()
 
 
 @pytest.mark.parametrize(
