@@ -240,15 +240,21 @@ class Containerd:
 
     def _make_root(self, name: str, layers: list[str]) -> Path:
         """A writable snapshot on top of the image, mounted where the configuration says."""
+        # First the directory: by it `find` tells what is left of a start that was killed here.
+        self._make_directory(name)
         # `prepare` marks the snapshot as a root of garbage collection, so it stays while we do.
         self._ctr("snapshots", "prepare", name, chain_id(layers))
         return self._mount_root(name)
 
-    def _mount_root(self, name: str) -> Path:
+    def _make_directory(self, name: str) -> None:
         files.own_directory(RUN.parent)
         files.own_directory(RUN)
         with files.explained(_root(name)):
             _root(name).mkdir(exist_ok=True)
+
+    def _mount_root(self, name: str) -> Path:
+        self._make_directory(name)
+        with files.explained(_root(name)):
             mounts.detach(str(_root(name)))
         said = self._ctr("snapshots", "mounts", str(_root(name)), name).text()
         for kind, source, options in parse_mounts(said):
