@@ -44,8 +44,11 @@ test: setup images bundle ## Everything: lint, types, unit tests, engines, refer
 test-here:
 	$(PYTEST) --durations=25 -m "not refhost"
 
+# Twice, in some hundred boots, an emulated host stopped answering for good, and nobody knows why
+# yet. So what failed gets one more try, in a machine of its own, and both are in the log.
+REFHOST := $(PYTEST) -o cache_dir=.cache/pytest-refhost --durations=15 -m refhost
 test-refhost:
-	$(PYTEST) --durations=15 -m refhost
+	$(REFHOST) || $(REFHOST) --last-failed --last-failed-no-failures=none
 
 images: setup ## Build the admin and the bootstrap image from Debian packages, and print their sizes
 	$(BIN)/python tools/build_image.py admin

@@ -201,7 +201,8 @@ class Machine:
         except AgentSilentError as error:
             self._check_alive()
             # Its end is what some tests are about; whoever did not expect it needs all there is.
-            raise AgentSilentError(str(self._error(f"{error}; {argv[0]} was asked for"))) from error
+            asked = f"{error}; {argv[0]} was asked for\n{self._vital_signs()}"
+            raise AgentSilentError(str(self._error(asked))) from error
 
     def run(self, argv: Sequence[str], *, timeout: float = 60.0) -> str:
         """Run a command that must succeed; returns what it wrote."""
@@ -289,6 +290,17 @@ class Machine:
         for sign in _DEAD:
             if sign in self.console[self._booted_at :]:
                 raise self._error("the host has died")
+
+    def _vital_signs(self) -> str:
+        """Where each processor of the host is, twice: whether it still runs at all."""
+        seen = []
+        with contextlib.suppress(OSError), Monitor(self._hardware.monitor) as monitor:
+            for _ in range(2):
+                time.sleep(1)
+                command = "info registers -a"
+                said = monitor.execute("human-monitor-command", command_line=command)
+                seen += [line for line in str(said).splitlines() if line.startswith(("CPU", "RIP"))]
+        return "\n".join(seen) or "its emulator does not answer either"
 
     def _error(self, message: str) -> MachineError:
         log = self._hardware.directory / "qemu.log"
