@@ -19,7 +19,7 @@ help: ## Say what can be made
 setup: ## Install what is missing: Debian packages, uv, the project's environment
 	@sh tools/setup.sh
 
-check: setup ## Lint, types and unit tests: under a minute
+check: setup ## Lint, types and unit tests: about two minutes
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
