@@ -13,7 +13,6 @@ from typing import NoReturn
 # linux/mount.h, linux/fcntl.h, linux/sched.h, linux/prctl.h
 AT_FDCWD = -100
 AT_RECURSIVE = 0x8000
-AT_EMPTY_PATH = 0x1000
 OPEN_TREE_CLONE = 1
 MOVE_MOUNT_F_EMPTY_PATH = 0x4
 MOVE_MOUNT_T_SYMLINKS = 0x10

@@ -42,7 +42,7 @@ def plan(request: Request, host: Host, image: Image, name: str, *, engine: str =
         name=name,
         image=image,
         host_namespaces=profile.host_namespaces,
-        mounts=tuple(_mounts(request, profile, host)),
+        mounts=tuple(_mounts(request, profile, host, notes)),
         capabilities=rights.capabilities(host, needs, profile.capabilities, notes),
         limits=rights.limits(
             host, notes, memory=request.memory, cpus=request.cpus, pids=request.pids,
@@ -74,9 +74,9 @@ def prompt(place: str) -> dict[str, str]:
     return {"HATCHWAY_PLACE": place, "PS1": _PROMPT.format(place), "TERM": terminal}
 
 
-def _mounts(request: Request, profile: Profile, host: Host) -> Iterator[Mount]:
+def _mounts(request: Request, profile: Profile, host: Host, notes: list[str]) -> Iterator[Mount]:
     if profile.sees_host:
-        yield from _view(request, host)
+        yield from _view(request, host, notes)
         yield from (
             Mount(
                 source=place, target=place, read_only=True, recursive=False,
@@ -95,15 +95,16 @@ def _mounts(request: Request, profile: Profile, host: Host) -> Iterator[Mount]:
         )
     for volume in request.volumes:
         if volume.read_only:
-            yield from view.sealed(volume.source, volume.target, "asked for")
+            yield from view.sealed(volume.source, volume.target, "asked for", notes)
         else:
             yield Mount(source=volume.source, target=volume.target, reason="asked for")
 
 
-def _view(request: Request, host: Host) -> Iterator[Mount]:
+def _view(request: Request, host: Host, notes: list[str]) -> Iterator[Mount]:
     if not request.host_rw:
         # What is kept is started again after other things were mounted below /run.
-        yield from view.sealed("/", spec.HOST, "the host, to look at", lasting=bool(request.keep))
+        lasting = bool(request.keep)
+        yield from view.sealed("/", spec.HOST, "the host, to look at", notes, lasting=lasting)
         return
     yield Mount(
         source="/",

@@ -36,16 +36,23 @@ _NOTHING_TO_SEE: Final = frozenset({"autofs", "nsfs", "rpc_pipefs"})
 
 
 def sealed(
-    source: str, target: str, reason: str, *, lasting: bool = False, table: str | None = None
-) -> list[Mount]:
+    source: str, target: str, reason: str, notes: list[str], *,
+    lasting: bool = False, table: str | None = None,
+) -> list[Mount]:  # fmt: skip
     """Binds that show `source` at `target`; `table` stands in for /proc/self/mountinfo.
 
-    `lasting` leaves out what is mounted deeper in /run and /tmp, which comes and goes.
+    `lasting` leaves out what is mounted deeper in /run and /tmp, which comes and goes. What is
+    left out because it is too much becomes a note.
     """
     if table is None:
         table = MOUNTINFO.read_text(encoding="utf-8", errors="surrogateescape")
     found = sorted(set(_points(table, source)))
-    points = [p for p in found if not (lasting and _passing(p))][: MOST - 1]
+    points = [p for p in found if not (lasting and _passing(p))]
+    if beyond := points[MOST - 1 :]:
+        notes.append(
+            f"{target} shows {MOST} mounts; {len(beyond)} from {beyond[0]} on are left out"
+        )
+        points = points[: MOST - 1]
     below = (_bind(point, f"{target}/{_relative(point, source)}", reason) for point in points)
     return [_bind(source, target, reason), *below]
 

@@ -35,7 +35,9 @@ TABLE = r"""
 
 def shown(source: str = "/", target: str = "/host") -> dict[str, str]:
     table = TABLE.strip()
-    return {mount.target: mount.source for mount in view.sealed(source, target, "", table=table)}
+    return {
+        mount.target: mount.source for mount in view.sealed(source, target, "", [], table=table)
+    }
 
 
 def test_every_file_system_of_the_host_itself_is_shown() -> None:
@@ -46,7 +48,7 @@ def test_every_file_system_of_the_host_itself_is_shown() -> None:
 
 
 def test_each_is_read_only_and_brings_nothing_along() -> None:
-    mounts = view.sealed("/", "/host", "", table=TABLE.strip())
+    mounts = view.sealed("/", "/host", "", [], table=TABLE.strip())
     assert all(mount.read_only and not mount.recursive for mount in mounts)
     assert all(mount.propagation == "rprivate" for mount in mounts)
 
@@ -70,4 +72,7 @@ def test_parents_come_before_what_is_below_them() -> None:
 def test_a_host_with_thousands_of_mounts_gives_a_command_line_that_can_be_run() -> None:
     lines = [f"{n} 22 0:{n} / /srv/{n} rw - tmpfs tmpfs rw" for n in range(100, 3000)]
     table = TABLE.strip() + "\n" + "\n".join(lines)
-    assert len(view.sealed("/", "/host", "", table=table)) == view.MOST
+    notes: list[str] = []
+    assert len(view.sealed("/", "/host", "", notes, table=table)) == view.MOST
+    (note,) = notes
+    assert note.startswith(f"/host shows {view.MOST} mounts; ")

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import io
 import tarfile
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from toolbox.collect.encryption import Encrypted
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from toolbox.collect.sink import Sink
 
 Form = Literal["zst", "gz"]
-_ZEROS: Final = bytes(1 << 16)
 
 
 class Bundle:
