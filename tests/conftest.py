@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# Whoever starts us in the background may have us ignore ctrl-C and ctrl-\, and all our children
-# with us; a handler of our own becomes the default one in each of them.
+# Whoever starts us in the background may have us ignore ctrl-C and more, and all our children with
+# us; a handler of our own becomes the default one in each of them.
+for number in (signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2):
+    signal.signal(number, signal.SIG_DFL)
 signal.signal(signal.SIGINT, signal.default_int_handler)
-signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True)

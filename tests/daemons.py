@@ -64,7 +64,22 @@ def containerd(data: Path) -> Iterator[str]:
             "--state", f"{run}/state", "--address", socket,
         )  # fmt: skip
         with _running(argv, data / "log", ("ctr", "--address", socket, "version")):
-            yield socket
+            try:
+                yield socket
+            finally:
+                _end_tasks(socket)
+
+
+def _end_tasks(socket: str) -> None:
+    """End what still runs: runc's record of it is the machine's, and outlives this containerd."""
+    for namespace in _ctr(socket, "namespaces", "list", "--quiet"):
+        for task in _ctr(socket, "--namespace", namespace, "tasks", "list", "--quiet"):
+            _ctr(socket, "--namespace", namespace, "tasks", "delete", "--force", task)
+
+
+def _ctr(socket: str, *argv: str) -> list[str]:
+    whole = ("ctr", "--address", socket, *argv)
+    return subprocess.run(whole, capture_output=True, text=True, check=False).stdout.split()
 
 
 @contextlib.contextmanager

@@ -35,7 +35,8 @@ PROGRAM: Final = "/opt/hatchway/hatchway"
 PULL: Final = ("image", "pull", "--runtime", "podman", "--output", "json")
 # Mounts that end with the program: bundle, root directory, argv.
 IN_ROOT: Final = """
-mount --bind "$1" "$2/opt/hatchway" && mount --rbind /proc "$2/proc" || exit 99
+mount --bind "$1" "$2/opt/hatchway" || exit 99
+for each in dev proc; do mount --rbind /$each "$2/$each" || exit 99; done
 shift 2; exec "$@"
 """
 # This machine as it is, but for two places: bundle, name service settings, argv.
@@ -112,7 +113,7 @@ def code(done: Done) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Bare:
-    """A root directory with the bundle, /proc, and what a test puts there."""
+    """A root directory with the bundle, /dev, /proc, and what a test puts there."""
 
     directory: Path
     bundle: Path
@@ -141,7 +142,7 @@ def bundle() -> Path:
 
 @pytest.fixture
 def bare(tmp_path: Path, bundle: Path) -> Bare:
-    for name in ("opt/hatchway", "proc"):
+    for name in ("dev", "opt/hatchway", "proc"):
         (tmp_path / "root" / name).mkdir(parents=True)
     return Bare(tmp_path / "root", bundle)
 
@@ -177,7 +178,7 @@ def test_variables_for_the_hosts_programs_do_not_reach_it(bare: Bare) -> None:
 def test_it_writes_nothing_beside_itself(bare: Bare) -> None:
     bare.hatchway("admin", "status")
     assert list(bare.bundle.rglob("__pycache__")) == []
-    assert {"opt", "proc"} == {path.name for path in bare.directory.iterdir()}
+    assert {"dev", "opt", "proc"} == {path.name for path in bare.directory.iterdir()}
 
 
 def test_a_child_sees_nothing_of_the_bundle(bare: Bare) -> None:
@@ -241,7 +242,7 @@ def test_it_loads_no_library_of_the_host(
     done = isolated(ON_HOST, bundle, settings, *argv, PATH=str(tmp_path), **environment, **debug)
     assert code(done) == "image.dns"
     ours, childs = loaded_libraries(tmp_path)
-    assert {"_pydantic_core", "_ssl"} <= {Path(path).name.partition(".")[0] for path in ours}
+    assert "_ssl" in {Path(path).name.partition(".")[0] for path in ours}
     assert [path for path in ours if not path.startswith("/opt/hatchway/")] == []
     assert childs == set()  # children get an environment that was built: not even LD_DEBUG
 

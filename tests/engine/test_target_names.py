@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import os
 import shutil
+import uuid
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.engine
 # 500 were measured to be as fast; they only take long to be made.
+RUN = uuid.uuid4().hex
+BY_NERDCTL = f"by-nerdctl-{RUN[:8]}"
 MANY = int(os.environ.get("HATCHWAY_TEST_CONTAINERS", "30"))
 
 
@@ -36,16 +39,16 @@ class Node:
         self.client = ("ctr", "--address", socket, "--namespace")
 
     def make(self, pod: str, container: str, *, runs: bool = True, namespace: str = "shop") -> str:
-        """A container of a pod; its id is a hash of both."""
-        identity = hashlib.sha256(f"{namespace}/{pod}/{container}/{runs}".encode()).hexdigest()
+        """A container of a pod; its id is a hash of both, and of this run of the tests."""
+        own = identity(pod, container, namespace, runs=runs)
         labels = {
             "io.kubernetes.pod.name": pod, "io.kubernetes.pod.namespace": namespace,
             "io.kubernetes.container.name": container, "io.cri-containerd.kind": "container",
         }  # fmt: skip
         if container == "sandbox":
             labels["io.cri-containerd.kind"] = "sandbox"
-        self.start("k8s.io", identity, labels, runs=runs)
-        return identity
+        self.start("k8s.io", own, labels, runs=runs)
+        return own
 
     def start(
         self, namespace: str, identity: str, labels: dict[str, str], *, runs: bool = True
@@ -73,23 +76,18 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
         made = Node(socket)
         for namespace in ("k8s.io", "default"):
             said(*made.client, namespace, "images", "import", str(archive))
-        try:
-            for pod, container in (("web-0", "app"), ("web-0", "proxy"), ("web-1", "app")):
-                made.make(pod, container)
-            made.make("web-1", "sandbox")
-            made.make("web-1", "app", runs=False)  # what a restart leaves
-            made.make("db", "app", namespace="other")
-            made.make("db", "app")
-            made.start("default", "by-nerdctl", {"nerdctl/name": "cache"})
-            yield made
-        finally:
-            for namespace in ("k8s.io", "default"):
-                for line in said(*made.client, namespace, "tasks", "ls").splitlines()[1:]:
-                    said(*made.client, namespace, "tasks", "kill", "-s", "KILL", line.split()[0])
+        for pod, container in (("web-0", "app"), ("web-0", "proxy"), ("web-1", "app")):
+            made.make(pod, container)
+        made.make("web-1", "sandbox")
+        made.make("web-1", "app", runs=False)  # what a restart leaves
+        made.make("db", "app", namespace="other")
+        made.make("db", "app")
+        made.start("default", BY_NERDCTL, {"nerdctl/name": "cache"})
+        yield made
 
 
-def identity(pod: str, container: str, namespace: str = "shop") -> str:
-    return hashlib.sha256(f"{namespace}/{pod}/{container}/True".encode()).hexdigest()
+def identity(pod: str, container: str, namespace: str = "shop", *, runs: bool = True) -> str:
+    return hashlib.sha256(f"{RUN}/{namespace}/{pod}/{container}/{runs}".encode()).hexdigest()
 
 
 def test_a_pod_leads_to_the_container_of_it_that_runs(node: Node) -> None:
@@ -105,8 +103,8 @@ def test_an_id_its_beginning_and_names_lead_to_a_container(node: Node) -> None:
     for text in (whole, whole[:12], "proxy"):
         assert node.resolve(f"containerd://{text}") == whole
         assert node.resolve(f"containerd://k8s.io/{text}") == whole
-    assert node.resolve("containerd://default/cache") == "by-nerdctl"
-    assert node.resolve("containerd://default/by-") == "by-nerdctl"
+    assert node.resolve("containerd://default/cache") == BY_NERDCTL
+    assert node.resolve("containerd://default/by-") == BY_NERDCTL
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING
 import pexpect
 import pytest
 
-from tests.engine.toolbox import Toolbox, busybox_archive, eventually, places, processes
+from tests.engine.toolbox import (
+    CLIENT_LISTENS,
+    Toolbox,
+    busybox_archive,
+    eventually,
+    places,
+    processes,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -267,6 +274,7 @@ def test_ctrl_c_without_a_terminal_reaches_the_command_once(box: Toolbox) -> Non
     script = 'trap "echo got; exit 42" INT; echo ready; while :; do sleep 0.1; done'
     child = box.on_terminal("run", "-T", "--", "bash", "-c", script)
     child.expect("ready")
+    time.sleep(CLIENT_LISTENS)
     child.sendintr()
     child.expect("got")
     child.expect(pexpect.EOF)
@@ -280,7 +288,7 @@ def test_a_signal_to_the_launcher_is_the_commands(box: Toolbox, name: str) -> No
     with box.start("--", "bash", "-c", script) as going:
         assert going.stdout is not None
         assert going.stdout.readline() == "ready\n"
-        time.sleep(0.5)  # podman hands signals on only a moment after the start
+        time.sleep(CLIENT_LISTENS)
         going.send_signal(signal.Signals[f"SIG{name}"])
         assert going.stdout.read() == "got\n"
         assert going.wait(30) == 42

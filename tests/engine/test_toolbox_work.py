@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.engine.toolbox import Toolbox, eventually, places, processes
+from tests.engine.toolbox import CLIENT_LISTENS, Toolbox, eventually, places, processes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,12 +83,12 @@ def test_its_log_can_be_followed_to_its_end(box: Toolbox) -> None:
 def test_it_is_stopped_also_when_it_does_not_listen(box: Toolbox) -> None:
     polite = detached(box, "--", "bash", "-c", "trap 'exit 3' TERM; echo up; sleep 1002.5 & wait")
     assert eventually(lambda: box.call("logs", polite).stdout == "up\n")
-    time.sleep(0.5)  # podman hands signals on only a moment after the start
+    time.sleep(CLIENT_LISTENS)
     assert box.call("stop", polite).status == 0
     assert wait(box, polite).status == 3
     deaf = detached(box, "--", "bash", "-c", "trap '' TERM; echo up; sleep 1002.75; sleep 1002.75")
     assert eventually(lambda: box.call("logs", deaf).stdout == "up\n")
-    time.sleep(0.5)
+    time.sleep(CLIENT_LISTENS)
     assert box.call("stop", deaf, "--output", "json").json()["state"] == "ended"
     assert wait(box, deaf).status in (137, 143)
     assert box.call("stop", deaf).status == 0  # twice is as good as once

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 BUSYBOX = Path("/usr/bin/busybox")
 RUN = Path("/run/hatchway/toolbox")
+# Seconds until the client of a command that has begun hands signals on to it: before that, one
+# ends the client itself. On a machine with much to do it is not the same moment.
+CLIENT_LISTENS = 1.5
 TAKES_FLAGS = ("run", "enter")
 
 
