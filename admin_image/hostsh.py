@@ -18,7 +18,9 @@ import os
 import sys
 from typing import NoReturn
 
-OURS, NOT_EXECUTABLE, NOT_FOUND, USAGE = 125, 126, 127, 64
+from admin_image import search
+
+OURS, USAGE = 125, 64
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/bin"
 SUDO = "/usr/bin/sudo"
 SELF = "/usr/bin/hostsh"
@@ -135,24 +137,12 @@ def _shell(image: str, environment: dict[str, str], *, read_only: bool) -> NoRet
 
 
 def _execute(command: list[str], environment: dict[str, str]) -> int:
-    """Search as execvp does, but tell apart what execvp does not: lacks, and has but cannot."""
-    name = command[0]
-    met, there = errno.ENOENT, ""
-    for place in (
-        [name] if "/" in name else [f"{directory}/{name}" for directory in PATH.split(":")]
-    ):
-        try:
-            os.execve(place, command, environment)  # noqa: S606 - it is the point
-        except OSError as error:
-            if met == errno.ENOENT and error.errno not in (errno.ENOENT, errno.ENOTDIR):
-                met, there = error.errno or errno.EACCES, place
-            elif not there and os.path.lexists(place):
-                there = place
+    met, there = search.become(command, environment)
     if met != errno.ENOENT:
-        return _say(f"the host cannot execute {there}: {os.strerror(met)}", NOT_EXECUTABLE)
+        return _say(f"the host cannot execute {there}: {os.strerror(met)}", search.NOT_EXECUTABLE)
     if there:
-        return _say(f"the host lacks the interpreter or loader of {there}", NOT_FOUND)
-    return _say(f"the host has no {name}; {ELSEWHERE}", NOT_FOUND)
+        return _say(f"the host lacks the interpreter or loader of {there}", search.NOT_FOUND)
+    return _say(f"the host has no {command[0]}; {ELSEWHERE}", search.NOT_FOUND)
 
 
 def _stayer(target: int) -> int:

@@ -6,9 +6,10 @@ from __future__ import annotations
 import errno
 import os
 
+from admin_image import search
 from admin_image.errors import JoinError
 
-OURS, NOT_EXECUTABLE, NOT_FOUND = 125, 126, 127
+OURS = 125
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # Of the target's environment: with these a shell, a loader or an interpreter of ours would do
 # what the target says.
@@ -34,25 +35,15 @@ def execute(command: list[str], environment: dict[str, str], directory: str) -> 
         os.chdir(directory)
     except OSError as error:
         return fail(JoinError("target.failed", f"cannot work in {directory}: {error.strerror}"))
-    met, there = errno.ENOENT, ""
-    places = environment["PATH"].split(":") if "/" not in command[0] else [""]
-    for place in places:
-        program = f"{place}/{command[0]}" if place else command[0]
-        try:
-            os.execve(program, command, environment)  # noqa: S606 - it is the point
-        except OSError as error:
-            if met == errno.ENOENT and error.errno not in (errno.ENOENT, errno.ENOTDIR):
-                met, there = error.errno or errno.EACCES, program
-            elif not there and os.path.lexists(program):
-                there = program
+    met, there = search.become(command, environment)
     if met != errno.ENOENT:
         say(f"cannot execute {there}: {os.strerror(met)}")
-        return NOT_EXECUTABLE
+        return search.NOT_EXECUTABLE
     if there:
         say(f"{there} is there, but its interpreter or loader is not")
     else:
         say(f"{command[0]}: not found")
-    return NOT_FOUND
+    return search.NOT_FOUND
 
 
 def fail(error: JoinError) -> int:

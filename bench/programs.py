@@ -34,9 +34,14 @@ def environment() -> dict[str, str]:
     return {**own, "PYTHONPYCACHEPREFIX": str(ROOT / ".cache" / "bench")}
 
 
+def has_namespace() -> bool:
+    """Whether mounts of this process are its own."""
+    return _MARK in os.environ
+
+
 def enter_namespace() -> None:
     """Start again where the bundle is installed, for us and our children alone."""
-    if _MARK in os.environ or not BUNDLE.exists():
+    if has_namespace() or not BUNDLE.exists():
         return
     argv = ("unshare", "--mount", "--propagation", "private", "sh", "-c", _MOUNT, "sh")
     again = (*argv, str(BUNDLE), sys.executable, "-m", "bench", *sys.argv[1:])

@@ -75,6 +75,15 @@ class Client:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._pid, number)
 
+    def end(self, *, grace: float) -> None:
+        """Kill the client that has not ended after `grace` seconds.
+
+        One that even then stays, since it hangs in the kernel, is not waited for.
+        """
+        if self.wait(time.monotonic() + grace) is None:
+            self.send(signal.SIGKILL)
+            self.wait(time.monotonic() + grace)
+
     def _hand_on(self, came: Any) -> None:
         self.asked_to_end = came.si_signo
         if came.si_signo in (signal.SIGTERM, signal.SIGHUP) and not self.told_to_end:

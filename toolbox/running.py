@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-import signal
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -132,9 +131,7 @@ class _Session:
     def _end(self, client: foreground.Client, plan: Plan, *, grace: float) -> None:
         with interrupt.held(), foreground.unblocked(), contextlib.suppress(HatchwayError):
             self.runtime.remove(plan.name, grace=grace)
-        if client.wait(time.monotonic() + HANGUP_GRACE) is None:
-            client.send(signal.SIGKILL)
-            client.wait()
+        client.end(grace=HANGUP_GRACE)
 
     def _clean_up(self, plan: Plan, *, clean: bool) -> None:
         """An engine that removes what has ended need not be asked whether it did."""

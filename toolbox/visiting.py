@@ -117,9 +117,7 @@ class _Visit:
         status = client.wait(time.monotonic() + limit if limit else None, grace=GRACE)
         if status is None:
             client.send(signal.SIGTERM)
-            if client.wait(time.monotonic() + HANGUP_GRACE) is None:
-                client.send(signal.SIGKILL)
-                client.wait()
+            client.end(grace=HANGUP_GRACE)
             if client.told_to_end:
                 return 128 + client.asked_to_end
             self.monitor.note(f"the command was ended: {limit:g} s are over")

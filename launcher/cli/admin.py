@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from launcher.cli import options, output
+from launcher.cli.flags import AS_SET, EngineFlags, spread
 from launcher.cli.options import (
     AuthfileOption,
-    NamespaceOption,
     OutputOption,
     QuietOption,
-    RuntimeOption,
-    SocketOption,
     TimeoutOption,
 )
 from launcher.cli.output import Output
@@ -37,6 +35,7 @@ _PASS_ON = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 
 
 @app.command()
+@spread("engine", EngineFlags)
 def start(
     key_file: Annotated[
         list[str] | None, typer.Option(help="Public keys; - is standard input. Repeatable.")
@@ -57,9 +56,7 @@ def start(
     memory: Annotated[str, typer.Option(help="Memory limit, such as 512M.")] = "",
     cpus: Annotated[float | None, typer.Option(help="Limit in cores.", min=0.05)] = None,
     pids: Annotated[int | None, typer.Option(help="Limit of processes.", min=32)] = None,
-    runtime: RuntimeOption = "",
-    socket: SocketOption = "",
-    namespace: NamespaceOption = "",
+    engine: EngineFlags = AS_SET,
     authfile: AuthfileOption = "",
     timeout: TimeoutOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan; do nothing.")] = False,
@@ -91,7 +88,7 @@ def start(
         image=options.checked_image(image or admin.source),
         listen=options.checked("--listen", settings_.parse_listen, listen or admin.listen),
         access=access,
-        wish=options.wish(settings, runtime, socket, namespace),
+        wish=engine.wish(settings),
         memory=options.checked("--memory", settings_.parse_size, memory or admin.memory),
         cpus=cpus or admin.cpus,
         pids=pids or admin.pids,
@@ -107,10 +104,9 @@ def start(
 
 
 @app.command()
+@spread("engine", EngineFlags)
 def stop(
-    runtime: RuntimeOption = "",
-    socket: SocketOption = "",
-    namespace: NamespaceOption = "",
+    engine: EngineFlags = AS_SET,
     form: OutputOption = Output.TEXT,
 ) -> int:
     """Close the door: end all sessions and leave nothing behind. Twice is as good as once."""
@@ -119,7 +115,7 @@ def stop(
 
     require_root()
     settings = options.load_settings()
-    was_open = closing.close_door(options.wish(settings, runtime, socket, namespace), Host.read())
+    was_open = closing.close_door(engine.wish(settings), Host.read())
     if form is Output.TEXT:
         output.lines(["The door is closed." if was_open else "The door was closed already."])
     else:
@@ -286,10 +282,5 @@ def _print_plan(request: Request, host: Host, form: Output) -> int:
     reference = Reference.parse(request.image)
     found = images.find(reference, runtime=choice.runtime, store=doors.STATE)
     planned = opening.plan(request, host, found or Image(reference.local_name(), ""))
-    if form is Output.TEXT:
-        output.lines([f"runtime    {choice.runtime.describe()} ({choice.why})"])
-        output.lines(planned.describe())
-    else:
-        facts = {"runtime": choice.runtime.describe(), "why": choice.why}
-        output.data({**facts, "digest": planned.digest(), "plan": planned.as_json()}, form)
+    output.plan(planned, choice, form)
     return Exit.DONE

@@ -10,13 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from launcher.cli import options, output
+from launcher.cli.flags import AS_SET, EngineFlags, spread
 from launcher.cli.options import (
     AuthfileOption,
-    NamespaceOption,
     OutputOption,
     QuietOption,
-    RuntimeOption,
-    SocketOption,
     TimeoutOption,
 )
 from launcher.cli.output import Output
@@ -109,12 +107,11 @@ def reset(name: Annotated[str, typer.Argument(help="A job, as `status` names it.
 
 
 @app.command()
+@spread("engine", EngineFlags)
 def validate(
     file: Annotated[str, typer.Argument(help="User data; - is standard input.")],
     image: Annotated[str, typer.Option(help="The bootstrap image.")] = "",
-    runtime: RuntimeOption = "",
-    socket: SocketOption = "",
-    namespace: NamespaceOption = "",
+    engine: EngineFlags = AS_SET,
     authfile: AuthfileOption = "",
     timeout: TimeoutOption = PULL_LIMIT,
     quiet: QuietOption = False,
@@ -133,7 +130,7 @@ def validate(
     else:
         data = validation.read(file)
     host = Host.read()
-    chosen = runtimes.choose(options.wish(settings, runtime, socket, namespace), host).runtime
+    chosen = runtimes.choose(engine.wish(settings), host).runtime
     with monitor.for_terminal(quiet=quiet) as listener:
         have = options.ensure(settings, listener, options.pull_policy("missing"), authfile)
         found = have(reference, chosen, timeout or PULL_LIMIT)
@@ -175,7 +172,7 @@ def _run(
         return running.run(
             request,
             host,
-            runtime=lambda: runtimes.choose(options.wish(settings, "", "", ""), host).runtime,
+            runtime=lambda: runtimes.choose(AS_SET.wish(settings), host).runtime,
             ensure=options.ensure(settings, listener, Pull.MISSING),
             find=options.find_image,
             monitor=listener,

@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from launcher.cli import options, output
+from launcher.cli.flags import AS_SET, EngineFlags, spread
 from launcher.cli.options import (
     AuthfileOption,
-    NamespaceOption,
     OutputOption,
     QuietOption,
-    RuntimeOption,
-    SocketOption,
     TimeoutOption,
 )
 from launcher.cli.output import Output
@@ -33,12 +31,11 @@ app = typer.Typer(
 
 
 @app.command()
+@spread("engine", EngineFlags)
 def pull(
     image: Annotated[str, typer.Argument(help="Reference; the admin image by default.")] = "",
     policy: Annotated[str, typer.Option("--pull", help="missing or always.")] = "always",
-    runtime: RuntimeOption = "",
-    socket: SocketOption = "",
-    namespace: NamespaceOption = "",
+    engine: EngineFlags = AS_SET,
     authfile: AuthfileOption = "",
     timeout: TimeoutOption = PULL_LIMIT,
     quiet: QuietOption = False,
@@ -52,7 +49,7 @@ def pull(
     reference = options.checked_image(image or settings.admin.source)
     chosen_policy = options.checked("--pull", options.pull_policy, policy)
     require_root()
-    choice = runtimes.choose(options.wish(settings, runtime, socket, namespace), Host.read())
+    choice = runtimes.choose(engine.wish(settings), Host.read())
     with monitor.for_terminal(quiet=quiet) as listener:
         have = options.ensure(settings, listener, chosen_policy, authfile)
         found = have(reference, choice.runtime, timeout or PULL_LIMIT)
@@ -61,11 +58,10 @@ def pull(
 
 
 @app.command()
+@spread("engine", EngineFlags)
 def load(
     archive: Annotated[str, typer.Argument(help="An image archive; - is standard input.")],
-    runtime: RuntimeOption = "",
-    socket: SocketOption = "",
-    namespace: NamespaceOption = "",
+    engine: EngineFlags = AS_SET,
     timeout: TimeoutOption = PULL_LIMIT,
     quiet: QuietOption = False,
     form: OutputOption = Output.TEXT,
@@ -80,7 +76,7 @@ def load(
 
     require_root()
     settings = options.load_settings()
-    choice = runtimes.choose(options.wish(settings, runtime, socket, namespace), Host.read())
+    choice = runtimes.choose(engine.wish(settings), Host.read())
     source = sys.stdin.buffer if archive == "-" else Path(archive)
     with monitor.for_terminal(quiet=quiet) as listener:
         found = images.load(

@@ -16,17 +16,11 @@ if TYPE_CHECKING:
 
     from launcher.images import Pull
     from launcher.monitor import Monitor
-    from launcher.runtimes import Wish
     from launcher.runtimes.base import Image, Runtime
     from launcher.settings import Settings
 
 OutputOption = Annotated[Output, typer.Option("--output", "-o", help="text, json or jsonl.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
-RuntimeOption = Annotated[
-    str, typer.Option("--runtime", help="auto, docker, containerd, podman or nerdctl.")
-]
-SocketOption = Annotated[str, typer.Option("--socket", help="The engine's socket.")]
-NamespaceOption = Annotated[str, typer.Option("--namespace", help="The containerd namespace.")]
 AuthfileOption = Annotated[
     str, typer.Option("--authfile", help="Registry credentials, as docker and podman keep them.")
 ]
@@ -55,16 +49,6 @@ def standard_input(limit: int, *, what: str = "the public keys") -> bytes:
     if sys.stdin.isatty():
         print(f"Paste {what}, then press ctrl-D:", file=sys.stderr)
     return sys.stdin.buffer.read(limit)
-
-
-def wish(settings: Settings, runtime: str, socket: str, namespace: str) -> Wish:
-    """The engine that the flags, or else the settings, ask for."""
-    from launcher.runtimes import Wish
-
-    asked = settings.runtime
-    return Wish(
-        runtime or asked.name or "auto", socket or asked.socket, namespace or asked.namespace
-    )
 
 
 def ensure(

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from launcher.errors import HatchwayError
+    from launcher.plan import Plan
+    from launcher.runtimes import Choice
 
 
 class Output(enum.StrEnum):
@@ -51,6 +53,15 @@ def line(text: str) -> None:
 def lines(text: Iterable[str]) -> None:
     for each in text:
         line(each)
+
+
+def plan(planned: Plan, choice: Choice, form: Output) -> None:
+    """What would be started, and by which engine."""
+    if form is Output.TEXT:
+        lines([f"runtime    {choice.runtime.describe()} ({choice.why})", *planned.describe()])
+        return
+    facts = {"runtime": choice.runtime.describe(), "why": choice.why}
+    data({**facts, "digest": planned.digest(), "plan": planned.as_json()}, form)
 
 
 def notice(text: str) -> None:

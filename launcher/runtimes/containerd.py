@@ -201,30 +201,35 @@ class Containerd:
         return None
 
     def remove(self, name: str, *, grace: float) -> None:
-        self._end(name, grace)
-        for argv in (("tasks", "rm", "--force", name), ("containers", "rm", name)):
-            self._ctr(*argv, check=False)
+        there = self._end(name, grace)
+        if there:
+            self._ctr("tasks", "rm", "--force", name, check=False)
+            self._ctr("containers", "rm", name, check=False)
         with files.explained(_root(name)):
             mounts.detach(str(_root(name)))
             if _root(name).exists():
                 _root(name).rmdir()
         self._ctr("snapshots", "rm", name, check=False)
         (RUN / f"{name}.json").unlink(missing_ok=True)
-        if self.find(name) is not None:
+        if there and self.find(name) is not None:
             message = f"containerd does not remove the container {name}"
             raise ContainerError(
                 "container.stuck", message, "A process of it may hang in the kernel."
             )
 
-    def _end(self, name: str, grace: float) -> None:
-        """SIGTERM to the first process; SIGKILL to all of them when the grace is over."""
-        if not self._runs(name):
-            return
+    def _end(self, name: str, grace: float) -> bool:
+        """SIGTERM to the first process; SIGKILL to all of them when the grace is over.
+
+        Gives whether anything of this name is there: each question costs a process.
+        """
+        found = self.find(name)
+        if found is None or found.state not in (State.RUNNING, State.PAUSED):
+            return found is not None
         self._ctr("tasks", "kill", "--signal", "SIGTERM", name, check=False)
-        if self._ends_within(name, grace):
-            return
-        self._ctr("tasks", "kill", "--all", "--signal", "SIGKILL", name, check=False)
-        self._ends_within(name, grace)
+        if not self._ends_within(name, grace):
+            self._ctr("tasks", "kill", "--all", "--signal", "SIGKILL", name, check=False)
+            self._ends_within(name, grace)
+        return True
 
     def _ends_within(self, name: str, seconds: float) -> bool:
         until = time.monotonic() + seconds
@@ -243,7 +248,11 @@ class Containerd:
         # First the directory: by it `find` tells what is left of a start that was killed here.
         self._make_directory(name)
         # `prepare` marks the snapshot as a root of garbage collection, so it stays while we do.
-        self._ctr("snapshots", "prepare", name, chain_id(layers))
+        prepare = ("snapshots", "prepare", name, chain_id(layers))
+        if self._ctr(*prepare, check=False).status:
+            # A power cut took the directory, which is in memory, and left the snapshot.
+            self._ctr("snapshots", "rm", name, check=False)
+            self._ctr(*prepare)
         return self._mount_root(name)
 
     def _make_directory(self, name: str) -> None:

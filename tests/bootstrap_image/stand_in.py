@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import TYPE_CHECKING
 
 from bootstrap_image.host import Host, ModuleError
+from bootstrap_image.modules import BY_NAME
+from bootstrap_image.plan import plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -44,3 +47,10 @@ class StandIn(Host):
     def put(self, name: str, text: str) -> None:
         (self.root / name).parent.mkdir(parents=True, exist_ok=True)
         (self.root / name).write_text(text)
+
+
+def do(text: str, host: StandIn) -> None:
+    """Have the modules do what this cloud-config asks for."""
+    for step in plan(b"#cloud-config\n" + text.encode()).steps:
+        given = json.loads(step.content)
+        BY_NAME[given["module"]].act(given["params"], host)

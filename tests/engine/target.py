@@ -135,9 +135,12 @@ def _docker_like(
         pid = int(said(*client, "inspect", "--format", "{{.State.Pid}}", name))
         yield Target(f"{scheme}://{name}", pid, client, name)
     finally:
-        # As PID 1 it heeds no SIGTERM, and podman would wait for ten seconds.
+        # As PID 1 it heeds no SIGTERM, and podman would wait for ten seconds. Its own cleaning up
+        # after what ended may come between, and make a first try fail.
         now = ("--time=0",) if scheme == "podman" else ()
-        said(*client, "rm", "--force", *now, name)
+        remove = (*client, "rm", "--force", *now, name)
+        if subprocess.run(remove, capture_output=True, check=False).returncode:
+            said(*remove)
 
 
 @contextlib.contextmanager

@@ -83,6 +83,20 @@ def test_a_killed_start_is_told_by_status_and_cleaned_up_by_stop(door: DoorComma
     assert_nothing_is_left(door)
 
 
+def test_a_snapshot_that_a_power_cut_left_alone_does_not_stop_the_next_start(
+    door: DoorCommand,
+) -> None:
+    if door.engine != "containerd":
+        pytest.skip("others make snapshot and container as one")
+    flags = dict(zip(door.flags[::2], door.flags[1::2], strict=True))
+    client = ("ctr", "--address", flags["--socket"], "--namespace", "hatchway", "snapshots")
+    subprocess.run((*client, "prepare", "hatchway-admin"), check=True)
+    assert door.start().status == 0
+    assert door.stop().status == 0
+    left = subprocess.run((*client, "ls"), check=True, capture_output=True, text=True).stdout
+    assert "hatchway-admin" not in left
+
+
 def test_twenty_starts_at_once_give_one_door(door: DoorCommand) -> None:
     with ThreadPoolExecutor(20) as pool:
         finished = list(pool.map(lambda _: door.start(), range(20)))

@@ -24,14 +24,13 @@ from launcher.errors import HostError, ImageError, RuntimeUnavailableError
 from launcher.images import Pull
 from launcher.monitor import SilentMonitor
 from launcher.references import Reference
-from launcher.registry.endpoint import Endpoint, RegistrySettings
+from launcher.registry.endpoint import RegistrySettings
 from launcher.registry.platform import this as this_machine
 from launcher.runtimes.base import Image
 from tests.launcher import registry_faults as faults
-from tests.launcher.real_engines import ENGINES
-from tests.launcher.real_registry import RealRegistry, free_port, real_registry
+from tests.launcher.pulling import pull
 from tests.launcher.registry_faults import FaultyRegistry, faulty_registry
-from tests.launcher.small_images import digest_of, make_image, make_index, parsed
+from tests.launcher.small_images import digest_of, make_image, make_index
 from tests.launcher.test_archive import written
 
 if TYPE_CHECKING:
@@ -316,6 +315,7 @@ def test_a_lock_that_is_held_for_too_long_is_told(bench: Bench) -> None:
 KILLED = """
 import sys, pathlib
 from tests.launcher import test_images as t
+from tests.launcher.pulling import pull
 from tests.launcher.registry_faults import FaultyRegistry
 t.Bench(FaultyRegistry(sys.argv[1]), pathlib.Path(sys.argv[2])).ensure()
 """
@@ -364,89 +364,3 @@ def test_a_loaded_archive_satisfies_its_pin(bench: Bench, tmp_path: Path) -> Non
     images.load(path, runtime=runtime, store=bench.store, monitor=bench.monitor, timeout=10)
     pinned = bench.ensure(f"app:v1@{IMAGE.digest}", Pull.NEVER)
     assert pinned.config_digest == IMAGE.config_digest
-
-
-# Real engines
-
-
-@pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealRegistry]:
-    with real_registry(tmp_path_factory.mktemp("registry")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module", params=ENGINES)
-def engine(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Runtime]:
-    with ENGINES[request.param](tmp_path_factory.mktemp(request.param)) as running:
-        yield running
-
-
-def pull(
-    reference: str,
-    runtime: Runtime,
-    store: Path,
-    policy: Pull = Pull.MISSING,
-    settings: RegistrySettings | None = None,
-) -> Image:
-    return images.ensure(
-        Reference.parse(reference),
-        runtime=runtime,
-        policy=policy,
-        registries=settings or RegistrySettings(),
-        store=store,
-        monitor=SilentMonitor(),
-        timeout=60,
-    )
-
-
-@pytest.mark.engine
-@pytest.mark.parametrize("docker_form", [False, True], ids=["oci", "docker-schema-2"])
-def test_a_pulled_image_is_in_the_engine_under_its_name(
-    registry: RealRegistry, engine: Runtime, tmp_path: Path, *, docker_form: bool
-) -> None:
-    image = make_image((b"one", b"two" * 99999), docker=docker_form)
-    repository = f"team/app{docker_form:d}"
-    registry.push(repository, image, "v1")
-    name = f"{registry.host}/{repository}:v1"
-    found = pull(name, engine, tmp_path)
-    assert (name, image.config_digest) == (found.name, found.config_digest)
-    assert image.digest == found.manifest_digest
-    assert found.labels == {"made-by": "a test"}
-    again = pull(name, engine, tmp_path, Pull.NEVER)
-    assert again == found
-
-
-@pytest.mark.engine
-def test_a_pinned_image_is_found_again_in_the_engine(
-    registry: RealRegistry, engine: Runtime, tmp_path: Path
-) -> None:
-    image = make_image((b"pinned",))
-    registry.push("pinned", image, "v1")
-    name = f"{registry.host}/pinned@{image.digest}"
-    found = pull(name, engine, tmp_path)
-    again = pull(name, engine, tmp_path, Pull.NEVER)
-    assert again == found
-    assert found.manifest_digest == image.digest
-
-
-@pytest.mark.engine
-def test_an_image_of_docker_hub_comes_from_a_mirror_under_its_own_name(
-    registry: RealRegistry, engine: Runtime, tmp_path: Path
-) -> None:
-    image = make_image((b"hub",))
-    registry.push("library/thing", image, "v1")
-    settings = RegistrySettings(mirrors={"docker.io": (Endpoint.parse(registry.host),)})
-    found = pull("thing:v1", engine, tmp_path, settings=settings)
-    assert (found.name, found.config_digest) == ("docker.io/library/thing:v1", image.config_digest)
-
-
-@pytest.mark.engine
-def test_a_registry_that_is_down_never_stops_an_image_that_is_here(
-    engine: Runtime, tmp_path: Path
-) -> None:
-    name = f"127.0.0.1:{free_port()}/gone/app:v1"
-    engine.load_image(iter([written(IMAGE, name)]), timeout=60)
-    assert pull(name, engine, tmp_path).config_digest == parsed(IMAGE).config.digest
-    assert pull(name, engine, tmp_path, Pull.ALWAYS).config_digest == IMAGE.config_digest
