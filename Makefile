@@ -10,7 +10,7 @@ export UV_PROJECT_ENVIRONMENT := .venv
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help setup check test test-here test-refhost unit engines refhost images bundle demo bench clean
+.PHONY: help setup check test test-unit test-engines test-data test-rest unit engines refhost images bundle demo bench clean
 .DEFAULT_GOAL := help
 
 help: ## Say what can be made
@@ -34,21 +34,27 @@ engines: setup images bundle ## The tests on podman, docker and containerd of th
 refhost: setup images bundle ## The tests in the reference host under QEMU
 	$(PYTEST) -q -m refhost
 
-test: setup images bundle ## Everything: lint, types, unit tests, engines, reference host
+test: setup ## Everything: lint, types, unit tests, engines, reference host
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	@# Side by side: the one mostly computes, the other mostly waits for engines.
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-here test-refhost
+	@# Side by side what does not disturb one another: two processors are then never idle.
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target test-unit images bundle
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target test-engines test-data test-rest
 
-test-here:
-	$(PYTEST) --durations=25 -m "not refhost"
+test-unit:
+	$(PYTEST) --durations=10 -m "not engine and not refhost"
 
-# Twice, in some hundred boots, an emulated host stopped answering for good, and nobody knows why
-# yet. So what failed gets one more try, in a machine of its own, and both are in the log.
-REFHOST := $(PYTEST) -o cache_dir=.cache/pytest-refhost --durations=15 -m refhost
-test-refhost:
-	$(REFHOST) || $(REFHOST) --last-failed --last-failed-no-failures=none
+test-engines:
+	$(PYTEST) --durations=20 -m engine
+
+# Two machines at a time: emulated, each is one thread. User data has one of its own anyway.
+DATA := tests/test_reference_bootstrap*.py tests/admin_image
+test-data:
+	$(PYTEST) --durations=10 -m refhost $(DATA)
+
+test-rest:
+	$(PYTEST) --durations=10 -m refhost $(foreach path,$(DATA),--ignore-glob='$(path)')
 
 images: setup ## Build the admin and the bootstrap image from Debian packages, and print their sizes
 	$(BIN)/python tools/build_image.py admin

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tests.refhost.node import Node
 
 pytest_plugins = ["tests.refhost.node_fixture"]
-CUTS: Final = int(os.environ.get("HATCHWAY_POWER_CUTS", "3"))
+CUTS: Final = int(os.environ.get("HATCHWAY_POWER_CUTS", "2"))
 pytestmark = [pytest.mark.refhost, pytest.mark.timeout(300 + 90 * CUTS)]
 
 PLACE: Final = "/opt/cuts"

@@ -52,7 +52,10 @@ class Hardware:
 def argv(hardware: Hardware, images: Images, *, parcel: Path | None) -> list[str]:
     """Render the machine. Never /dev/kvm: its guests may hang where the tests run."""
     command = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none"]
-    command += ["-machine", "pc,usb=off", "-accel", "tcg,thread=multi,tb-size=256"]
+    # One thread for all processors. With one for each, QEMU before 8.1 may go on executing code
+    # that the kernel has just patched, and the host stops for good with a lock held: seen where
+    # the first container with a limit of CPU time switches a jump label in the scheduler.
+    command += ["-machine", "pc,usb=off", "-accel", "tcg,thread=single,tb-size=256"]
     # A small model, as every feature of "max" has to be emulated; Westmere brings AES for SSH.
     command += ["-cpu", "Westmere,+rdrand", "-smp", str(hardware.cpus), "-m", str(hardware.memory)]
     command += ["-kernel", f"{images.kernel}", "-initrd", f"{images.initrd}"]
