@@ -52,7 +52,7 @@ def spread(name: str, kind: type) -> Callable[[Callable[..., int]], Callable[...
 
     def decorate(function: Callable[..., int]) -> Callable[..., int]:
         def call(**given: Any) -> int:
-            flags = kind(**{field: given.pop(field) for field in fields})
+            flags = kind(**{field: given.pop(field) for field in fields if field in given})
             return function(**given, **{name: flags})
 
         own = _parameters(function)
