@@ -10,7 +10,7 @@ export UV_PROJECT_ENVIRONMENT := .venv
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help setup check test test-unit test-engines test-data test-rest unit engines refhost images bundle demo bench clean
+.PHONY: help setup check test test-unit test-images test-here test-there unit engines refhost images bundle demo bench clean
 .DEFAULT_GOAL := help
 
 help: ## Say what can be made
@@ -38,23 +38,22 @@ test: setup ## Everything: lint, types, unit tests, engines, reference host
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	@# Side by side what does not disturb one another: two processors are then never idle.
-	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target test-unit images bundle
-	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target test-engines test-data test-rest
+	@# Side by side, a processor each: an emulated machine is one thread.
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-unit test-images
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-here test-there
 
 test-unit:
 	$(PYTEST) --durations=10 -m "not engine and not refhost"
 
-test-engines:
-	$(PYTEST) --durations=20 -m engine
+test-images: images bundle
 
-# Two machines at a time: emulated, each is one thread. User data has one of its own anyway.
-DATA := tests/test_reference_bootstrap*.py tests/admin_image
-test-data:
-	$(PYTEST) --durations=10 -m refhost $(DATA)
+# User data has a machine of its own anyway; with the engines it takes as long as all the others.
+THERE := tests/admin_image/test_image_refhost.py tests/test_refhost.py tests/test_reference_[!b]*.py
+test-here:
+	$(PYTEST) --durations=15 -m "engine or refhost" $(THERE:%=--ignore-glob='$(CURDIR)/%')
 
-test-rest:
-	$(PYTEST) --durations=10 -m refhost $(foreach path,$(DATA),--ignore-glob='$(path)')
+test-there:
+	$(PYTEST) --durations=15 -m refhost $(THERE)
 
 images: setup ## Build the admin and the bootstrap image from Debian packages, and print their sizes
 	$(BIN)/python tools/build_image.py admin
