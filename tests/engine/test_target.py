@@ -16,7 +16,7 @@ import pytest
 
 from tests.engine import target as targets
 from tests.engine.target import PROGRAM, SCRATCH, Target
-from tests.engine.toolbox import Toolbox, busybox_archive, eventually, processes
+from tests.engine.toolbox import CLIENT_LISTENS, Toolbox, busybox_archive, eventually, processes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -183,6 +183,9 @@ def test_a_target_that_ends_takes_the_session_along_and_it_is_said(box: Toolbox)
     ):
         assert child.stdout is not None
         assert child.stdout.readline() == "up\n"
+        # In the first moment the session is still being set up around the command, and says that
+        # the target is gone (125).
+        time.sleep(CLIENT_LISTENS)
         os.kill(found.pid, signal.SIGKILL)
         assert child.wait(60) == 137
         assert child.stderr is not None
