@@ -138,7 +138,7 @@ def test_the_status_the_streams_and_the_signals_are_the_commands_own(
     with box.start(*beside, "sh", "-c", trap) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == "up\n"
-        time.sleep(0.5)  # podman hands signals on only a moment after the start
+        time.sleep(CLIENT_LISTENS)
         child.send_signal(signal.SIGUSR1)
         assert child.stdout.read() == "heard\n"
         assert child.wait(30) == 9
