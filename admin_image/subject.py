@@ -66,7 +66,10 @@ class Subject:
 
     def read(self, name: str) -> bytes:
         with os.fdopen(self.open(name, os.O_RDONLY), "rb") as file:
-            return file.read()
+            try:
+                return file.read()
+            except ProcessLookupError:  # it was collected since the file was opened
+                raise self.gone() from None
 
     def link(self, name: str) -> str:
         try:

@@ -12,6 +12,7 @@ import contextlib
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -34,12 +35,16 @@ PACKAGES: Final = (
     "time,util-linux,wget"
 )
 ID: Final = 61000  # none of those that Debian and systemd give to anybody
+_FAILURES: Final = (RuntimeError, OSError, subprocess.SubprocessError)
 _PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _SUBORDINATE: Final = f"{NAME}:1000000:65536\n"
 
 
 def measured(stack: contextlib.ExitStack) -> Iterator[tuple[str, Attempt]]:
-    """The peers that are here, each with its container up, until `stack` ends."""
+    """The peers that work here, each with its container up, until `stack` ends.
+
+    What does not work is left out, and said.
+    """
     peers = {
         "toolbox": (
             "Debian's podman-toolbox",
@@ -56,17 +61,27 @@ def measured(stack: contextlib.ExitStack) -> Iterator[tuple[str, Attempt]]:
     if not here:
         return
     if not programs.has_namespace():
-        raise RuntimeError(
-            "users of its own need the namespace that the bundle brings: make bundle"
-        )
-    env = stack.enter_context(_user())
-    _as_user("podman", "import", "--quiet", str(_archive()), IMAGE, env=env)
+        _left_out(", ".join(here), "a user of their own needs the mounts that `make bundle` brings")
+        return
+    try:
+        env = stack.enter_context(_user())
+        _as_user("podman", "import", "--quiet", str(_archive()), IMAGE, env=env)
+    except _FAILURES as problem:
+        _left_out(", ".join(here), str(problem))
+        return
     for program in here:
         label, create, enter = peers[program]
-        _as_user(program, *create, env=env)
-        stack.callback(_as_user, "podman", "rm", "--force", "--time=1", program, env=env)
-        _as_user(program, *enter, env=env)  # the first sets the container up
-        yield label, contest.command(*_prefix(env), program, *enter, env=env)
+        try:
+            _as_user(program, *create, env=env)
+            _as_user(program, *enter, env=env)  # the first sets the container up
+        except _FAILURES as problem:
+            _left_out(label, str(problem))
+        else:
+            yield label, contest.command(*_prefix(env), program, *enter, env=env)
+
+
+def _left_out(what: str, why: str) -> None:
+    sys.stderr.write(f"without {what}: {why}\n")
 
 
 def _archive() -> Path:
@@ -94,7 +109,9 @@ def _user() -> Iterator[dict[str, str]]:
     }  # fmt: skip
     for name, line in more.items():
         (place / name).write_text(Path("/etc", name).read_text() + line)
-        subprocess.run(("mount", "--bind", place / name, f"/etc/{name}"), check=True)
+        contest.run(
+            "mount", "--bind", str(place / name), f"/etc/{name}", env=programs.environment()
+        )
     for directory in (home, run):
         directory.mkdir(mode=0o700)
         os.chown(directory, ID, ID)
@@ -106,8 +123,8 @@ def _user() -> Iterator[dict[str, str]]:
     try:
         yield env
     finally:
-        # Its files belong to subordinate ids, which podman knows to be its own.
-        with contextlib.suppress(RuntimeError):
+        # Ends the containers too. Files belong to subordinate ids, which only podman can remove.
+        with contextlib.suppress(*_FAILURES):
             _as_user("podman", "system", "reset", "--force", env=env)
         for name in more:
             subprocess.run(("umount", f"/etc/{name}"), check=False)

@@ -74,6 +74,23 @@ def test_a_process_that_ends_is_noticed_by_every_question() -> None:
         subject.link("ns/net")
 
 
+def test_a_process_that_is_collected_while_it_is_read_has_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with subprocess.Popen(("sleep", "100")) as child:
+        subject = Subject(child.pid, started(child.pid))
+        opened = subject.open
+
+        def end_between(name: str, flags: int) -> int:
+            descriptor = opened(name, flags)
+            child.kill()
+            child.wait()
+            return descriptor
+
+        monkeypatch.setattr(subject, "open", end_between)
+        assert subject.ends_within(0)
+
+
 def test_tools_go_to_the_first_empty_directory_and_never_through_a_link(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "mnt").symlink_to(tmp_path / "elsewhere")

@@ -83,11 +83,11 @@ def test_a_killed_start_is_told_by_status_and_cleaned_up_by_stop(door: DoorComma
     assert_nothing_is_left(door)
 
 
+# Others make snapshot and container as one.
+@pytest.mark.parametrize("engine", ["containerd"], indirect=True)
 def test_a_snapshot_that_a_power_cut_left_alone_does_not_stop_the_next_start(
     door: DoorCommand,
 ) -> None:
-    if door.engine != "containerd":
-        pytest.skip("others make snapshot and container as one")
     flags = dict(zip(door.flags[::2], door.flags[1::2], strict=True))
     client = ("ctr", "--address", flags["--socket"], "--namespace", "hatchway", "snapshots")
     subprocess.run((*client, "prepare", "hatchway-admin"), check=True)

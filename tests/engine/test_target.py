@@ -183,9 +183,6 @@ def test_a_target_that_ends_takes_the_session_along_and_it_is_said(box: Toolbox)
     ):
         assert child.stdout is not None
         assert child.stdout.readline() == "up\n"
-        # In the first moment the session is still being set up around the command, and says that
-        # the target is gone (125).
-        time.sleep(CLIENT_LISTENS)
         os.kill(found.pid, signal.SIGKILL)
         assert child.wait(60) == 137
         assert child.stderr is not None

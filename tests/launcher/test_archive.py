@@ -20,7 +20,7 @@ from launcher.incoming import inspect_archive
 from launcher.monitor import SilentMonitor
 from launcher.registry.manifests import Descriptor
 from launcher.runtimes.whales import Whales
-from tests.launcher.real_engines import ENGINES, docker, podman
+from tests.launcher.real_engines import docker, podman
 from tests.launcher.small_images import (
     SmallImage,
     digest_of,
@@ -236,14 +236,6 @@ def test_a_full_disk_under_a_piped_archive_is_told(tmp_path: Path) -> None:
 
 
 # Real engines
-
-
-@pytest.fixture(scope="module", params=ENGINES)
-def engine(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Runtime]:
-    with ENGINES[request.param](tmp_path_factory.mktemp(request.param)) as running:
-        yield running
 
 
 def load(source: Path, runtime: Runtime, store: Path) -> Image:

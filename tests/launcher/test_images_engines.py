@@ -10,7 +10,6 @@ import pytest
 from launcher.images import Pull
 from launcher.registry.endpoint import Endpoint, RegistrySettings
 from tests.launcher.pulling import pull
-from tests.launcher.real_engines import ENGINES
 from tests.launcher.real_registry import RealRegistry, free_port, real_registry
 from tests.launcher.small_images import make_image, parsed
 from tests.launcher.test_archive import written
@@ -29,14 +28,6 @@ IMAGE = make_image((b"one",))
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealRegistry]:
     with real_registry(tmp_path_factory.mktemp("registry")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module", params=ENGINES)
-def engine(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Runtime]:
-    with ENGINES[request.param](tmp_path_factory.mktemp(request.param)) as running:
         yield running
 
 
