@@ -54,9 +54,7 @@ def close_door(wish: Wish, host: Host, *, grace: float = GRACE) -> bool:
 
 def clear(runtime: Runtime, *, grace: float) -> bool:
     """Remove the container and what was written for it; whether there was one."""
-    there = runtime.find(admin.NAME) is not None
-    if there:
-        runtime.remove(admin.NAME, grace=grace)
+    there = runtime.remove(admin.NAME, grace=grace)
     with files.explained(Path(spec.RUN)):
         with contextlib.suppress(FileNotFoundError):
             shutil.rmtree(spec.RUN)

@@ -126,5 +126,5 @@ class Runtime(Protocol):
     def find(self, name: str) -> Container | None:
         """The container of that name, in whatever state."""
 
-    def remove(self, name: str, *, grace: float) -> None:
-        """Stop (SIGTERM, `grace` seconds, SIGKILL) and remove all of it; none is no error."""
+    def remove(self, name: str, *, grace: float) -> bool:
+        """Stop (SIGTERM, `grace` seconds, SIGKILL) and remove all of it; whether there was one."""

@@ -200,7 +200,7 @@ class Containerd:
             return Container(name, name, State.STOPPED)
         return None
 
-    def remove(self, name: str, *, grace: float) -> None:
+    def remove(self, name: str, *, grace: float) -> bool:
         there = self._end(name, grace)
         if there:
             self._ctr("tasks", "rm", "--force", name, check=False)
@@ -216,6 +216,7 @@ class Containerd:
             raise ContainerError(
                 "container.stuck", message, "A process of it may hang in the kernel."
             )
+        return there
 
     def _end(self, name: str, grace: float) -> bool:
         """SIGTERM to the first process; SIGKILL to all of them when the grace is over.

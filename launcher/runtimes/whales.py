@@ -102,9 +102,10 @@ class Whales:
     def start(self, plan: Plan, *, keep: bool = False) -> Container:
         # `--rm`: gone by itself when the door closes itself.
         removed = () if keep else ("--rm",)
+        taken = ("--replace",) if self.name == "podman" else ()  # see `_drop_storage`
         options = client.run_arguments(plan, engine=self.name, environment_file="/dev/stdin")
         text = client.environment_text(plan.environment)
-        self._ask("start the container", "run", "--detach", *removed, *options, stdin=text)
+        self._ask("start the container", "run", "--detach", *removed, *taken, *options, stdin=text)
         started = self.find(plan.name)
         if started is None:  # it removed itself
             message = f"{self.name} started the container, but it ended at once"
@@ -204,15 +205,25 @@ class Whales:
             raise self._nonsense(what, error, ContainerError, "runtime.failed") from None
         return facts or None  # nerdctl gives an empty list
 
-    def remove(self, name: str, *, grace: float) -> None:
+    def remove(self, name: str, *, grace: float) -> bool:
         found = self.find(name)
         if found is None:
-            return
+            self._drop_storage(name)
+            return False
         if found.state in (State.RUNNING, State.PAUSED):
             # The library leaves a time of 0 out, and the engine then takes ten seconds.
             self._tolerant("stop", name, grace, lambda c: c.stop(name, time=max(1, int(grace))))
         self._tolerant("remove", name, grace, lambda c: c.remove(name, force=True, volumes=True))
         self._await_gone(name, time.monotonic() + REMOVE_LIMIT)
+        return True
+
+    def _drop_storage(self, name: str) -> None:
+        """A podman that was killed as it created a container leaves a name without the container.
+
+        It knows no such container, yet lets no other take the name.
+        """
+        if self.name == "podman":
+            self._ask("remove the container", "rm", "--force", "--ignore", name)
 
     def _await_gone(self, name: str, until: float) -> None:
         """A container that removes itself may still be at it when `rm` returns."""

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from launcher import proc
+from tests.engine import killed_podman
 from tests.engine.door import DoorCommand, free_port
 
 pytestmark = pytest.mark.engine
@@ -95,6 +96,19 @@ def test_a_snapshot_that_a_power_cut_left_alone_does_not_stop_the_next_start(
     assert door.stop().status == 0
     left = subprocess.run((*client, "ls"), check=True, capture_output=True, text=True).stdout
     assert "hatchway-admin" not in left
+
+
+@pytest.mark.parametrize("engine", ["podman"], indirect=True)
+def test_a_name_that_a_killed_podman_left_is_free_for_the_next_start(door: DoorCommand) -> None:
+    killed_podman.leave_name("hatchway-admin")
+    assert door.start().status == 0
+
+
+@pytest.mark.parametrize("engine", ["podman"], indirect=True)
+def test_a_name_that_a_killed_podman_left_is_gone_after_stop(door: DoorCommand) -> None:
+    killed_podman.leave_name("hatchway-admin")
+    assert door.stop().status == 0
+    assert not killed_podman.knows("--external", "hatchway-admin")
 
 
 def test_twenty_starts_at_once_give_one_door(door: DoorCommand) -> None:

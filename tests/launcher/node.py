@@ -61,13 +61,15 @@ class Engine:
         )  # fmt: skip
         return Container(plan.name, plan.name, State.RUNNING, self._running.pid)
 
-    def remove(self, name: str, *, grace: float) -> None:
+    def remove(self, name: str, *, grace: float) -> bool:
         del name, grace
         self.removed += 1
-        if self._running is not None:
-            self._running.terminate()
-            self._running.wait(30)
-            self._running = None
+        if self._running is None:
+            return False
+        self._running.terminate()
+        self._running.wait(30)
+        self._running = None
+        return True
 
 
 class Node:

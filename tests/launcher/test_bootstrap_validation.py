@@ -39,9 +39,10 @@ class Engine:
         self.given = (scratch / "user-data").read_bytes()
         return self.argv
 
-    def remove(self, name: str, *, grace: float) -> None:
+    def remove(self, name: str, *, grace: float) -> bool:
         del grace
         self.removed = name
+        return True
 
 
 def look(engine: Any, image: Image = IMAGE) -> dict[str, Any]:
