@@ -81,12 +81,15 @@ def _containerd(wish: Wish, _host: Host) -> Found:
     if program is None:
         return None, "no ctr on PATH"
     from launcher.runtimes.containerd import Containerd
+    from launcher.runtimes.ctr import Ctr
 
     problems = []
     for address in [wish.socket] if wish.socket else CONTAINERD_SOCKETS:
         problem = connect(address)
         if problem is None:
-            return Containerd(program, address, wish.namespace), f"containerd answers at {address}"
+            return Containerd(
+                Ctr(program, address, wish.namespace)
+            ), f"containerd answers at {address}"
         problems.append(f"{address}: {problem}")
     return None, ", ".join(problems)
 

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """docker, podman and nerdctl: engines with docker's command line, through python-on-whales.
 
-The library is loaded at first use (150 ms), runs its clients without any time limit, and puts the
-command line into its exceptions: `_asking` bounds the time and keeps only what the engine said.
+Questions go straight to the client: the library takes long to load.
 """
 
 from __future__ import annotations
@@ -16,35 +15,22 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from launcher import files, proc, process
-from launcher.errors import ContainerError, Exit, HostError, ImageError, RuntimeUnavailableError
+from launcher import files, proc
+from launcher.errors import ContainerError, Exit, ImageError
 from launcher.runtimes import client, lookup, oci
 from launcher.runtimes.base import Container, Image, State
+from launcher.runtimes.dialogue import Dialogue
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
     from launcher.plan import Plan
     from launcher.runtimes.base import Entry
 
-ASK_LIMIT: Final = 30.0  # seconds for a question to the engine
-START_LIMIT: Final = 60.0
 REMOVE_LIMIT: Final = 30.0  # on top of the grace
-
 END_GRACE: Final = 0.5
 SESSION: Final = "HATCHWAY_SESSION"
 
-_DOWN_WORDS: Final = (
-    "cannot connect to the docker daemon",
-    "is the docker daemon running",
-    "connection refused",
-    "no such file or directory: dial",
-)
-_NONE_WORDS: Final = (
-    "no such image", "image not known", "no such container", "no such object",
-    "no container with name",
-)  # fmt: skip
-_FULL_WORDS: Final = ("no space left on device", "disk quota exceeded")
 _STATES: Final = {
     "created": State.CREATED,
     "configured": State.CREATED,
@@ -70,14 +56,11 @@ class Whales:
         return " ".join((self.name, *self.options))
 
     @functools.cached_property
-    def _client(self) -> Any:
-        from python_on_whales import DockerClient
-
-        kind: Any = self.name
-        return DockerClient(client_call=[self.program, *self.options], client_type=kind)
+    def _engine(self) -> Dialogue:
+        return Dialogue(self.name, self.program, self.options)
 
     def find_image(self, name: str) -> Image | None:
-        facts = self._inspect("image", name)
+        facts = self._engine.inspect("image", name)
         if facts is None:
             return None
         own = str(facts["Id"])
@@ -90,14 +73,17 @@ class Whales:
         return Image(name, digest, manifest, dict(labels or {}))
 
     def load_image(self, archive: Iterable[bytes], *, timeout: float) -> None:
-        with self._asking("load the image", timeout, ImageError, "image.archive"):
-            self._client.image.load(iter(archive), quiet=True)
+        with self._engine.bounded("load the image", timeout, ImageError, "image.archive"):
+            self._engine.library.image.load(iter(archive), quiet=True)
 
     def remove_image(self, name: str) -> None:
         from python_on_whales.exceptions import NoSuchImage
 
-        with self._asking("remove the image", REMOVE_LIMIT), contextlib.suppress(NoSuchImage):
-            self._client.image.remove(name)
+        with (
+            self._engine.bounded("remove the image", REMOVE_LIMIT),
+            contextlib.suppress(NoSuchImage),
+        ):
+            self._engine.library.image.remove(name)
 
     def start(self, plan: Plan, *, keep: bool = False) -> Container:
         # `--rm`: gone by itself when the door closes itself.
@@ -105,7 +91,9 @@ class Whales:
         taken = ("--replace",) if self.name == "podman" else ()  # see `_drop_storage`
         options = client.run_arguments(plan, engine=self.name, environment_file="/dev/stdin")
         text = client.environment_text(plan.environment)
-        self._ask("start the container", "run", "--detach", *removed, *taken, *options, stdin=text)
+        self._engine.ask(
+            "start the container", "run", "--detach", *removed, *taken, *options, stdin=text
+        )
         started = self.find(plan.name)
         if started is None:  # it removed itself
             message = f"{self.name} started the container, but it ended at once"
@@ -118,7 +106,7 @@ class Whales:
         options = client.run_arguments(
             plan, engine=self.name, environment_file=place, scratch=scratch
         )
-        return (self.program, *self.options, "run", "--rm", *stdin, *options)
+        return self._engine.argv("run", "--rm", *stdin, *options)
 
     def hears_end_of_input(self, name: str, scratch: Path) -> bool:
         del name, scratch
@@ -132,13 +120,13 @@ class Whales:
         marked = {**entry.environment, SESSION: scratch.name}
         place = self._environment(marked, scratch)
         options = client.exec_options(entry, environment_file=place)
-        return (self.program, *self.options, "exec", *options, name, *entry.command)
+        return self._engine.argv("exec", *options, name, *entry.command)
 
     def entry_problem(self, name: str, program: str) -> int:
         if self.name == "podman":
             return 0  # it has the statuses that we have
         form = "{{.State.Pid}} {{json .Config.Env}}"
-        said = self._ask("look up the container", "inspect", "--format", form, name)
+        said = self._engine.ask("look up the container", "inspect", "--format", form, name)
         pid, _, environment = said.partition(" ")
         variables = dict(pair.partition("=")[::2] for pair in json.loads(environment) or ())
         search = variables.get("PATH", oci.DEFAULT_PATH)
@@ -154,14 +142,16 @@ class Whales:
             proc.end_marked(mark, signal.SIGKILL)
 
     def resume(self, name: str) -> None:
-        self._ask("start the container", "start", name)
+        self._engine.ask("start the container", "start", name)
 
     def stop(self, name: str, *, grace: float) -> None:
-        self._ask("stop the container", "stop", f"--time={grace:.0f}", name, more=grace)
+        self._engine.ask("stop the container", "stop", f"--time={grace:.0f}", name, more=grace)
 
     def names(self, prefix: str) -> list[str]:
         form = ("--format", "{{.Names}}")
-        said = self._ask("list containers", "ps", "--all", "--filter", f"name={prefix}", *form)
+        said = self._engine.ask(
+            "list containers", "ps", "--all", "--filter", f"name={prefix}", *form
+        )
         return [name for name in said.split() if name.startswith(prefix)]
 
     def _environment(self, environment: Mapping[str, str], scratch: Path) -> str:
@@ -169,41 +159,9 @@ class Whales:
         files.write(place, client.environment_text(environment))
         return str(place)
 
-    def _ask(self, what: str, *argv: str, stdin: bytes | None = None, more: float = 0) -> str:
-        """What the engine printed."""
-        done = self._run(what, *argv, limit=START_LIMIT + more, stdin=stdin)
-        if done.status:
-            said = done.stderr.decode("utf-8", "replace").strip()
-            raise self._explain(what, said, ContainerError, "runtime.failed")
-        return done.text()
-
-    def _run(
-        self, what: str, *argv: str, limit: float, stdin: bytes | None = None
-    ) -> process.Completed:
-        whole = (self.program, *self.options, *argv)
-        try:
-            return process.run(whole, timeout=limit, check=False, stdin=stdin)
-        except HostError as error:
-            raise self._late(what, error) from None
-
     def find(self, name: str) -> Container | None:
-        facts = self._inspect("container", name)
+        facts = self._engine.inspect("container", name)
         return None if facts is None else _container(name, facts)
-
-    def _inspect(self, kind: str, name: str) -> dict[str, Any] | None:
-        """What the engine knows of it, or None: without the library, which takes long to load."""
-        what = f"look up the {kind}"
-        done = self._run(what, kind, "inspect", name, limit=ASK_LIMIT)
-        said = done.stderr.decode("utf-8", "replace").strip()
-        if done.status and any(words in said.lower() for words in _NONE_WORDS):
-            return None
-        if done.status:
-            raise self._explain(what, said, ContainerError, "runtime.failed")
-        try:
-            (facts,) = json.loads(done.stdout) or ({},)
-        except ValueError as error:
-            raise self._nonsense(what, error, ContainerError, "runtime.failed") from None
-        return facts or None  # nerdctl gives an empty list
 
     def remove(self, name: str, *, grace: float) -> bool:
         found = self.find(name)
@@ -223,7 +181,7 @@ class Whales:
         It knows no such container, yet lets no other take the name.
         """
         if self.name == "podman":
-            self._ask("remove the container", "rm", "--force", "--ignore", name)
+            self._engine.ask("remove the container", "rm", "--force", "--ignore", name)
 
     def _await_gone(self, name: str, until: float) -> None:
         """A container that removes itself may still be at it when `rm` returns."""
@@ -240,64 +198,14 @@ class Whales:
         """Do what another launcher or the engine itself may do at the same moment."""
         from python_on_whales.exceptions import DockerException, NoSuchContainer
 
-        with self._asking(f"{what} the container", grace + REMOVE_LIMIT):
+        with self._engine.bounded(f"{what} the container", grace + REMOVE_LIMIT):
             try:
-                act(self._client.container)
+                act(self._engine.library.container)
             except NoSuchContainer:
                 return
             except DockerException as error:
                 if "already in progress" not in str(error.stderr) and self.find(name) is not None:
                     raise
-
-    @contextlib.contextmanager
-    def _asking(
-        self,
-        what: str,
-        limit: float,
-        kind: type[ContainerError | ImageError] = ContainerError,
-        code: str = "runtime.failed",
-    ) -> Iterator[None]:
-        from python_on_whales.exceptions import DockerException
-
-        try:
-            with (
-                process.bounded_environment(),
-                process.deadline(limit, f"{self.name}, asked to {what},"),
-            ):
-                yield
-        except HostError as error:
-            raise self._late(what, error) from None
-        except DockerException as error:
-            raise self._explain(what, (error.stderr or "").strip(), kind, code) from None
-        except ValueError as error:  # no JSON, or none that the library knows
-            raise self._nonsense(what, error, kind, code) from None
-
-    def _nonsense(
-        self, what: str, error: ValueError, kind: type[ContainerError | ImageError], code: str
-    ) -> Exception:
-        message = f"{self.name}, asked to {what}, gave an answer that makes no sense"
-        return kind(code, message, f"Is it really {self.name}?", said=str(error)[:200])
-
-    def _late(self, what: str, error: HostError) -> Exception:
-        """An engine that hangs is its own kind of trouble."""
-        if error.code != "host.timeout":
-            return error
-        hint = f"Look whether {self.name} works at all: {self.name} ps"
-        message = f"{self.name}, asked to {what}, did not answer in time"
-        return RuntimeUnavailableError("runtime.timeout", message, hint)
-
-    def _explain(
-        self, what: str, said: str, kind: type[ContainerError | ImageError], code: str
-    ) -> Exception:
-        lowered = said.lower()
-        line = _complaint(said)
-        if any(words in lowered for words in _DOWN_WORDS):
-            hint = f"Start it, or choose another with --runtime. ({line})"
-            return RuntimeUnavailableError("runtime.down", f"{self.name} does not answer", hint)
-        if any(words in lowered for words in _FULL_WORDS):
-            hint = f"Free space where {self.name} keeps its data."
-            return HostError("host.disk-full", f"no space left: {line}", hint)
-        return kind(code, f"{self.name} could not {what}: {line}")
 
 
 def _container(name: str, facts: dict[str, Any]) -> Container:
@@ -305,10 +213,3 @@ def _container(name: str, facts: dict[str, Any]) -> Container:
     kind = _STATES.get(str(state.get("Status") or "").lower(), State.STOPPED)
     pid = int(state.get("Pid") or 0) if kind != State.STOPPED else 0
     return Container(name, str(facts["Id"]), kind, pid, int(state.get("ExitCode") or 0))
-
-
-def _complaint(said: str) -> str:
-    """The line that says what is wrong: docker ends with advice instead."""
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
-    telling = [line for line in lines if "error" in line.lower()]
-    return (telling or lines or ["it gave no reason"])[-1]

@@ -9,6 +9,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from launcher.runtimes.containerd import Containerd
+from launcher.runtimes.ctr import Ctr
 from launcher.runtimes.whales import Whales
 from tests import daemons
 
@@ -45,7 +46,7 @@ def docker(directory: Path) -> Iterator[Runtime]:
 @contextlib.contextmanager
 def containerd(directory: Path) -> Iterator[Runtime]:
     with daemons.containerd(directory) as socket:
-        yield Containerd(shutil.which("ctr") or "ctr", socket, "a-test")
+        yield Containerd(Ctr(shutil.which("ctr") or "ctr", socket, "a-test"))
 
 
 ENGINES = {"podman": podman, "docker": docker, "containerd": containerd}

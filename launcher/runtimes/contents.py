@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The images that a containerd holds, read from its content store."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING, Any
+
+from launcher.runtimes.base import Image
+
+if TYPE_CHECKING:
+    from launcher.runtimes.ctr import Ctr
+
+
+@dataclasses.dataclass(frozen=True)
+class Contents:
+    """Images by name or config digest, and whatever is stored under a digest."""
+
+    ctr: Ctr
+    # What is named by its digest never changes, and each question costs a process.
+    _read: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
+
+    def find(self, name: str) -> Image | None:
+        lines = self.ctr("images", "ls").text().splitlines()[1:]
+        for fields in (line.split() for line in lines):
+            if len(fields) > 2 and fields[0] == name:
+                return self._image(name, fields[2])
+        if name.startswith("sha256:"):
+            known = (self._image(fields[0], fields[2]) for fields in map(str.split, lines))
+            return next((image for image in known if image.config_digest == name), None)
+        return None
+
+    def read(self, digest: str) -> dict[str, Any]:
+        """The JSON document under that digest."""
+        if digest not in self._read:
+            self._read[digest] = json.loads(self.ctr("content", "get", digest).stdout)
+        return self._read[digest]
+
+    def _image(self, name: str, target: str) -> Image:
+        digest = self._manifest(target)["config"]["digest"]
+        labels = self.read(digest).get("config", {}).get("Labels") or {}
+        return Image(name, digest, target, labels)
+
+    def _manifest(self, digest: str) -> dict[str, Any]:
+        """The image manifest behind `digest`, through an index if need be."""
+        manifest = self.read(digest)
+        while "manifests" in manifest:
+            from launcher.registry import platform
+
+            manifest = self.read(platform.choose(manifest["manifests"]))
+        return manifest

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writable roots of containers: a snapshot on top of an image, which we mount ourselves."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from launcher import files, mounts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from launcher.runtimes.ctr import Ctr
+
+RUN: Final = Path("/run/hatchway/containerd")
+
+
+@dataclasses.dataclass(frozen=True)
+class Snapshots:
+    """A snapshot has the name of its container."""
+
+    ctr: Ctr
+
+    def make(self, name: str, layers: list[str]) -> Path:
+        """Prepare the snapshot on top of `layers` (diff ids) and mount it; gives where."""
+        # First the directory: by it one can tell what is left of a start that was killed here.
+        make_directory(name)
+        # `prepare` marks the snapshot as a root of garbage collection, so it stays while we do.
+        prepare = ("snapshots", "prepare", name, chain_id(layers))
+        if self.ctr(*prepare, check=False).status:
+            # A power cut took the directory, which is in memory, and left the snapshot.
+            self.ctr("snapshots", "rm", name, check=False)
+            self.ctr(*prepare)
+        return self.mount(name)
+
+    def mount(self, name: str) -> Path:
+        make_directory(name)
+        unmount(name)
+        said = self.ctr("snapshots", "mounts", str(root(name)), name).text()
+        for kind, source, options in parse_mounts(said):
+            with files.explained(root(name)):
+                mounts.mount(source, str(root(name)), kind, options)
+        return root(name)
+
+    def remove(self, name: str) -> None:
+        """Unmount and forget it; none is no error."""
+        unmount(name)
+        with files.explained(root(name)):
+            if root(name).exists():
+                root(name).rmdir()
+        self.ctr("snapshots", "rm", name, check=False)
+
+    def names(self) -> Iterable[str]:
+        """The names of all snapshots, and of roots that were left without one."""
+        yield from (line.split()[0] for line in self.ctr("snapshots", "ls").text().splitlines())
+        yield from (path.stem for path in RUN.glob("*.root"))
+
+
+def root(name: str) -> Path:
+    """Where the root of that container is mounted, if it is."""
+    return RUN / f"{name}.root"
+
+
+def unmount(name: str) -> None:
+    with files.explained(root(name)):
+        mounts.detach(str(root(name)))
+
+
+def make_directory(name: str) -> None:
+    files.own_directory(RUN.parent)
+    files.own_directory(RUN)
+    with files.explained(root(name)):
+        root(name).mkdir(exist_ok=True)
+
+
+def chain_id(layers: list[str]) -> str:
+    """The name of the snapshot that holds all `layers` (diff ids): the OCI image spec's ChainID."""
+    chain = layers[0]
+    for layer in layers[1:]:
+        chain = f"sha256:{hashlib.sha256(f'{chain} {layer}'.encode()).hexdigest()}"
+    return chain
+
+
+def parse_mounts(text: str) -> list[tuple[str, str, str]]:
+    """(type, source, options) of each line `mount -t TYPE SOURCE TARGET -o OPTIONS` from ctr."""
+    found = []
+    for line in text.splitlines():
+        words = shlex.split(line)
+        if words[:2] == ["mount", "-t"]:
+            options = words[6] if len(words) > 6 and words[5] == "-o" else ""
+            found.append((words[2], words[3], options))
+    return found
