@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from bootstrap_image import spec
 from bootstrap_image.spec import Exit, Mode, Progress, Record, Status, StepResult, Summary
-from launcher import files, interrupt, process
+from launcher import files, interrupt, pouring
 from launcher.bootstrap import context, due, records, results, scripts
 from launcher.bootstrap.capture import Capture
 from launcher.errors import HatchwayError
@@ -122,7 +122,7 @@ class _Job:
                 planned = self._plan(kept)
                 try:
                     argv = ctx.runtime().foreground(planned, interactive=False, scratch=scratch)
-                    poured = process.pour(argv, into=capture.feed, timeout=limit, most=_ANY_OUTPUT)
+                    poured = pouring.pour(argv, into=capture.feed, timeout=limit, most=_ANY_OUTPUT)
                     status = ctx.runtime().verdict(planned, poured.status, scratch)
                 finally:
                     with interrupt.held():

@@ -13,7 +13,7 @@ import functools
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from launcher import process
+from launcher import bounds, process
 from launcher.errors import ContainerError, HostError
 from launcher.runtimes import complaints
 
@@ -76,8 +76,8 @@ class Dialogue:
 
         try:
             with (
-                process.bounded_environment(),
-                process.deadline(limit, f"{self.name}, asked to {what},"),
+                bounds.environment(),
+                bounds.deadline(limit, f"{self.name}, asked to {what},"),
             ):
                 yield
         except HostError as error:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Final
 
-from launcher import process
+from launcher import pouring, process
 from launcher.errors import Exit, HostError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def run(item: Item, sieve: Sieve, *, since: str) -> Outcome:
     if borrowed:
         argv = (*_own_program(), *_TOOLBOX, *argv)
     try:
-        ended = process.pour(
+        ended = pouring.pour(
             argv, into=sieve.add, timeout=item.timeout, most=sieve.most, env=_ENVIRONMENT
         )
     except HostError as error:
