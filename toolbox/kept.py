@@ -17,7 +17,12 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from launcher import files, interrupt, runtimes
 from launcher.door import STATE
-from launcher.errors import ContainerError, HatchwayError, HostError
+from launcher.errors import (
+    ContainerError,
+    HatchwayError,
+    HostError,
+    RuntimeUnavailableError,
+)
 from launcher.runtimes import Wish
 from launcher.runtimes.base import State
 from toolbox import claims, planning
@@ -182,8 +187,11 @@ def settle(name: str, host: Host) -> None:
             _stop_if_alone(name, kept.engine(host), inside)
 
 
-def remove(name: str, host: Host, *, force: bool) -> None:
-    """Remove the container and all that is in it; `ContainerError` while somebody is inside."""
+def remove(name: str, host: Host, *, force: bool) -> bool:
+    """Remove the container and all that is in it; `ContainerError` while somebody is inside.
+
+    With `force`, one whose engine does not answer is forgotten: False.
+    """
     kept = found(name)
     with _lock(name, "gate") as gate, _lock(name, "inside") as inside:
         _take(gate, fcntl.LOCK_EX, name)
@@ -191,8 +199,20 @@ def remove(name: str, host: Host, *, force: bool) -> None:
             message = f"somebody is in the toolbox {name}"
             hint = f"Leave it first, or end them: hatchway toolbox rm --force {name}"
             raise ContainerError("toolbox.busy", message, hint)
-        kept.engine(host).remove(kept.container, grace=STOP_GRACE)
+        there = _remove_container(kept, host, forget=force)
         (RECORDS / f"{name}.json").unlink(missing_ok=True)
+    return there
+
+
+def _remove_container(kept: Kept, host: Host, *, forget: bool) -> bool:
+    try:
+        kept.engine(host).remove(kept.container, grace=STOP_GRACE)
+    except RuntimeUnavailableError as error:
+        if forget:
+            return False
+        hint = f"Start its engine, or forget the toolbox: hatchway toolbox rm --force {kept.name}"
+        raise RuntimeUnavailableError(error.code, error.message, hint) from None
+    return True
 
 
 def state(kept: Kept, host: Host) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from typing import TYPE_CHECKING, Final
 
 from launcher.errors import HatchwayError
@@ -27,11 +26,16 @@ class Relay:
 
     def __init__(self, source: int, hears: Callable[[], bool]) -> None:
         self._source, self._hears = source, hears
+        self._over = threading.Event()
         self.reader, self._writer = os.pipe()
 
     def start(self) -> None:
         os.close(self.reader)
         threading.Thread(target=self._fill, daemon=True).start()
+
+    def stop(self) -> None:
+        """The client has ended: nobody is left who would hear."""
+        self._over.set()
 
     def _fill(self) -> None:
         try:
@@ -39,8 +43,8 @@ class Relay:
                 view = memoryview(chunk)
                 while view:
                     view = view[os.write(self._writer, view) :]
-            while not self._hears():
-                time.sleep(POLL)
+            while not (self._over.is_set() or self._hears()):
+                self._over.wait(POLL)
         except (OSError, HatchwayError, Interrupted):
             pass  # the reader has gone, or nobody can be asked: either way it is over
         finally:

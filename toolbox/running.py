@@ -107,7 +107,7 @@ class _Session:
             yield self.streams
             return
         stdin, stdout, stderr = self.streams or (0, 1, 2)
-        relay = Relay(stdin, lambda: self.runtime.hears_end_of_input(plan.name, scratch))
+        relay = Relay(stdin, lambda: self.runtime.hears_end_of_input(scratch))
         yield relay.reader, stdout, stderr
         relay.start()
 

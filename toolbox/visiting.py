@@ -92,16 +92,18 @@ class _Visit:
         )
         argv = self.runtime.enter(self.kept.container, entry, scratch=claim.directory)
         self.monitor.close()
+        relay = self._relay(claim)
         try:
             with foreground.blocked(), foreground.terminal_kept():
                 interrupt.check()
-                relay = self._relay(claim)
                 streams = (relay.reader, 1, 2) if relay else None
                 client = foreground.Client(argv, streams=streams, silent=silent)
                 if relay:
                     relay.start()
                 return self._wait(client)
         finally:
+            if relay:
+                relay.stop()
             # Clients of `exec` hand on no signal, and what they ran goes on without them.
             with interrupt.held():
                 self.runtime.end_entry(self.kept.container, claim.directory)
@@ -110,7 +112,7 @@ class _Visit:
         if self.request.terminal or self.runtime.removes_what_ended:
             return None
         name, scratch = self.kept.container, claim.directory
-        return Relay(0, lambda: self.runtime.hears_end_of_input(name, scratch))
+        return Relay(0, lambda: self.runtime.hears_end_of_input(scratch, entered=name))
 
     def _wait(self, client: foreground.Client) -> int:
         limit = self.request.timeout

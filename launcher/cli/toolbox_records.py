@@ -33,7 +33,9 @@ def list_(form: OutputOption = Output.TEXT) -> int:
 
 def rm(
     name: Annotated[str, typer.Argument(help="A toolbox that is kept.")],
-    force: Annotated[bool, typer.Option("--force", help="End who is inside.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="End who is inside; forget it if its engine is gone.")
+    ] = False,
 ) -> int:
     """Remove a toolbox that is kept, with all that was installed in it."""
     from launcher.host import Host, require_root
@@ -41,8 +43,9 @@ def rm(
     from toolbox.request import parse_name
 
     require_root()
-    kept.remove(parse_name(name), Host.read(), force=force)
-    output.line(f"The toolbox {name} is gone.")
+    gone = kept.remove(parse_name(name), Host.read(), force=force)
+    what = "gone" if gone else "forgotten; what its engine still has of it stays there"
+    output.line(f"The toolbox {name} is {what}.")
     return Exit.DONE
 
 

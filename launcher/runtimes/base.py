@@ -91,8 +91,11 @@ class Runtime(Protocol):
         is among them. Files for the client go into `scratch`, which is to stay until it ends.
         """
 
-    def hears_end_of_input(self, name: str, scratch: Path) -> bool:
-        """Whether the client would notice by now that its stdin has ended."""
+    def hears_end_of_input(self, scratch: Path, *, entered: str = "") -> bool:
+        """Whether the client would notice by now that its stdin has ended.
+
+        The client is the one of `foreground`, or of `enter` into the container `entered`.
+        """
 
     @property
     def removes_what_ended(self) -> bool:

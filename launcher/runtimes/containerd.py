@@ -88,11 +88,11 @@ class Containerd:
             "--config", settings, plan.name,
         )  # fmt: skip
 
-    def hears_end_of_input(self, name: str, scratch: Path) -> bool:
+    def hears_end_of_input(self, scratch: Path, *, entered: str = "") -> bool:
         """An end that comes before ctr knows its task is lost, and the command waits for ever."""
-        if (scratch / "pid").exists():
-            return True
-        return scratch.name in self.ctr("tasks", "ps", name, check=False).text()
+        if entered:
+            return scratch.name in self.ctr("tasks", "ps", entered, check=False).text()
+        return (scratch / "pid").exists()
 
     def verdict(self, plan: Plan, status: int, scratch: Path) -> int:
         """Tell ctr's own failure from the command's: only what was created has left its pid."""
@@ -122,8 +122,7 @@ class Containerd:
         return 0 if found == Exit.OURS else found
 
     def end_entry(self, name: str, scratch: Path) -> None:
-        for verb in (("kill", "--signal", "SIGKILL"), ("rm", "--force")):
-            self.ctr("tasks", *verb, "--exec-id", scratch.name, name, check=False)
+        self.ctr("tasks", "rm", "--force", "--exec-id", scratch.name, name, check=False)
 
     def resume(self, name: str) -> None:
         if self._tasks.runs(name):
@@ -170,18 +169,18 @@ class Containerd:
         return self._tasks.find(name)
 
     def remove(self, name: str, *, grace: float) -> bool:
-        there = self._tasks.end(name, grace)
+        there = self._tasks.known(name)
         if there:
+            self._tasks.end(name, grace)
             self.ctr("tasks", "rm", "--force", name, check=False)
             self.ctr("containers", "rm", name, check=False)
-        self._snapshots.remove(name)
+        remains = self._snapshots.remove(name)
         _settings(name).unlink(missing_ok=True)
-        if there and self.find(name) is not None:
+        if there and self._tasks.known(name):
             message = f"containerd does not remove the container {name}"
-            raise ContainerError(
-                "container.stuck", message, "A process of it may hang in the kernel."
-            )
-        return there
+            hint = "A process of it may hang in the kernel."
+            raise ContainerError("container.stuck", message, hint)
+        return there or remains
 
 
 def _labels(plan: Plan) -> list[str]:

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from launcher.runtimes.base import Image
@@ -34,8 +36,22 @@ class Contents:
     def read(self, digest: str) -> dict[str, Any]:
         """The JSON document under that digest."""
         if digest not in self._read:
-            self._read[digest] = json.loads(self.ctr("content", "get", digest).stdout)
+            stored = self._stored(digest) or self.ctr("content", "get", digest).stdout
+            self._read[digest] = json.loads(stored)
         return self._read[digest]
+
+    def _stored(self, digest: str) -> bytes | None:
+        """Straight from the usual place, which saves a process; its name proves what is found."""
+        data = Path("/var/lib", Path(self.ctr.socket).parent.name)  # as /run/containerd
+        kind, _, name = digest.partition(":")
+        if kind != "sha256" or not name.isalnum():
+            return None
+        place = data / "io.containerd.content.v1.content/blobs/sha256" / name
+        try:
+            found = place.read_bytes()
+        except OSError:
+            return None
+        return found if hashlib.sha256(found).hexdigest() == name else None
 
     def _image(self, name: str, target: str) -> Image:
         digest = self._manifest(target)["config"]["digest"]

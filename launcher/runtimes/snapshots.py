@@ -30,29 +30,27 @@ class Snapshots:
         # First the directory: by it one can tell what is left of a start that was killed here.
         make_directory(name)
         # `prepare` marks the snapshot as a root of garbage collection, so it stays while we do.
-        prepare = ("snapshots", "prepare", name, chain_id(layers))
-        if self.ctr(*prepare, check=False).status:
+        prepare = ("snapshots", "prepare", "--target", str(root(name)), name, chain_id(layers))
+        done = self.ctr(*prepare, check=False)
+        if done.status:
             # A power cut took the directory, which is in memory, and left the snapshot.
             self.ctr("snapshots", "rm", name, check=False)
-            self.ctr(*prepare)
-        return self.mount(name)
+            done = self.ctr(*prepare)
+        return _mount(name, done.text())
 
     def mount(self, name: str) -> Path:
+        """Mount the snapshot that is there; gives where."""
         make_directory(name)
-        unmount(name)
-        said = self.ctr("snapshots", "mounts", str(root(name)), name).text()
-        for kind, source, options in parse_mounts(said):
-            with files.explained(root(name)):
-                mounts.mount(source, str(root(name)), kind, options)
-        return root(name)
+        return _mount(name, self.ctr("snapshots", "mounts", str(root(name)), name).text())
 
-    def remove(self, name: str) -> None:
-        """Unmount and forget it; none is no error."""
+    def remove(self, name: str) -> bool:
+        """Unmount and forget it; whether there was one."""
         unmount(name)
+        there = root(name).exists()
         with files.explained(root(name)):
-            if root(name).exists():
+            if there:
                 root(name).rmdir()
-        self.ctr("snapshots", "rm", name, check=False)
+        return self.ctr("snapshots", "rm", name, check=False).status == 0 or there
 
     def names(self) -> Iterable[str]:
         """The names of all snapshots, and of roots that were left without one."""
@@ -68,6 +66,14 @@ def root(name: str) -> Path:
 def unmount(name: str) -> None:
     with files.explained(root(name)):
         mounts.detach(str(root(name)))
+
+
+def _mount(name: str, said: str) -> Path:
+    unmount(name)
+    for kind, source, options in parse_mounts(said):
+        with files.explained(root(name)):
+            mounts.mount(source, str(root(name)), kind, options)
+    return root(name)
 
 
 def make_directory(name: str) -> None:

@@ -28,33 +28,36 @@ class Tasks:
     ctr: Ctr
 
     def find(self, name: str) -> Container | None:
+        if task := self._task(name):
+            return task
+        if self.known(name) or snapshots.root(name).exists():
+            return Container(name, name, State.STOPPED)
+        return None
+
+    def known(self, name: str) -> bool:
+        """Whether containerd has a container of that name, in whatever state."""
+        return name in self.ctr("containers", "ls", "-q").text().split()
+
+    def runs(self, name: str) -> bool:
+        task = self._task(name)
+        return task is not None and task.state in (State.RUNNING, State.PAUSED)
+
+    def _task(self, name: str) -> Container | None:
         for line in self.ctr("tasks", "ls").text().splitlines()[1:]:
             task, pid, state = line.split()[:3]
             if task == name:
                 known = _STATES.get(state, State.STOPPED)
                 return Container(name, name, known, int(pid) if known != State.STOPPED else 0)
-        known_names = self.ctr("containers", "ls", "-q").text().split()
-        if name in known_names or snapshots.root(name).exists():
-            return Container(name, name, State.STOPPED)
         return None
 
-    def runs(self, name: str) -> bool:
-        found = self.find(name)
-        return found is not None and found.state in (State.RUNNING, State.PAUSED)
-
-    def end(self, name: str, grace: float) -> bool:
-        """SIGTERM to the first process; SIGKILL to all of them when the grace is over.
-
-        Gives whether anything of this name is there: each question costs a process.
-        """
-        found = self.find(name)
-        if found is None or found.state not in (State.RUNNING, State.PAUSED):
-            return found is not None
+    def end(self, name: str, grace: float) -> None:
+        """SIGTERM to the first process; SIGKILL to all of them when the grace is over."""
+        if not self.runs(name):
+            return
         self.ctr("tasks", "kill", "--signal", "SIGTERM", name, check=False)
         if not self._ends_within(name, grace):
             self.ctr("tasks", "kill", "--all", "--signal", "SIGKILL", name, check=False)
             self._ends_within(name, grace)
-        return True
 
     def _ends_within(self, name: str, seconds: float) -> bool:
         until = time.monotonic() + seconds

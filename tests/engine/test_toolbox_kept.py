@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests import daemons
 from tests.engine.toolbox import Toolbox, busybox_archive, eventually, processes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 pytestmark = pytest.mark.engine
 on_one_engine = pytest.mark.parametrize("engine", ["podman"], indirect=True)
@@ -172,3 +174,17 @@ def test_an_image_without_sleep_cannot_be_kept(box: Toolbox, pet: str) -> None:
 @pytest.mark.parametrize("name", ["", "../x", "Big", "a b", "x" * 41, "-x"])
 def test_names_that_lead_elsewhere_are_refused(box: Toolbox, name: str) -> None:
     assert box.call("rm", "--", name).status == 64
+
+
+def test_one_whose_engine_is_gone_can_be_forgotten(tmp_path: Path) -> None:
+    archive = busybox_archive(tmp_path / "static.tar", STATIC, ("sleep", "true"))
+    with daemons.containerd(tmp_path / "containerd") as socket:
+        box = Toolbox("containerd", ("--runtime", "containerd", "--socket", socket))
+        box.load(archive)
+        made = box.run("--keep", "orphan", "--image", STATIC, "--", "true")
+        assert made.status == 0, made.stderr
+    refused = box.call("rm", "orphan")
+    assert (refused.status, states(box)["orphan"]) == (1, "unknown")
+    assert "hatchway toolbox rm --force orphan" in refused.stderr
+    assert box.call("rm", "--force", "orphan").status == 0
+    assert "orphan" not in states(box)

@@ -82,7 +82,7 @@ class Toolbox:
             said = _said("docker", "-H", f"unix://{self.flags[-1]}", "ps", "-a", "--format",
                          "{{.Names}}")  # fmt: skip
         else:
-            said = _said("podman", "ps", "-a", "--format", "{{.Names}}")
+            said = _said("podman", "ps", "-a", "--external", "--format", "{{.Names}}")
         return {
             word for word in said.split() if word.startswith(("hatchway-toolbox", "hatchway-k"))
         }
