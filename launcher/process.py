@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one door to other programs: argv only, bounded in time, with an environment that we built."""
+"""The door to other programs: argv only, bounded in time, with an environment that we built."""
 
 from __future__ import annotations
 
