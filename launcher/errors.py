@@ -89,6 +89,7 @@ CODES: Final[dict[str, str]] = {
     "toolbox.not-found": "There is no toolbox of that name, and no work of that id.",
     "toolbox.exists": "There is a toolbox of that name, made of something else.",
     "toolbox.busy": "Somebody is in the toolbox.",
+    "toolbox.stuck": "Detached work did not end.",
     "toolbox.lost": "The work ended without leaving its status.",
     "target.not-found": "There is no such target.",
     "target.ambiguous": "The target's name fits several containers.",

@@ -191,11 +191,19 @@ def wait(text: str, *, timeout: float = 0.0) -> int | None:
 
 def stop(text: str) -> Work:
     """End the work: SIGTERM, and SIGKILL when the grace is over; what has ended is no error."""
+    until = time.monotonic() + STOP_LIMIT
     now = work.found(text)
+    while now.state == "starting" and time.monotonic() < until:
+        time.sleep(POLL)  # there is nobody to tell yet
+        now = work.found(now.id)
     if now.state == "running":
         _send(now.worker[0], signal.SIGTERM)
-    wait_gently(now.id, STOP_LIMIT)
-    return work.found(now.id)
+        wait_gently(now.id, STOP_LIMIT)
+        now = work.found(now.id)
+    if now.state in ("starting", "running"):
+        message = f"{now.id} has not ended within {STOP_LIMIT:.0f} s"
+        raise ContainerError("toolbox.stuck", message, "A process of it may hang in the kernel.")
+    return now
 
 
 def wait_gently(own: str, seconds: float) -> int | None:

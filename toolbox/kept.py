@@ -154,8 +154,7 @@ def _has_no_sleep(message: str) -> bool:
 def session(name: str, start: Callable[[], Runtime]) -> Iterator[Runtime]:
     """Be inside: `start` makes the container or has it run; the last one who leaves stops it."""
     with _lock(name, "inside") as inside:
-        with _lock(name, "gate") as gate:
-            _take(gate, fcntl.LOCK_EX, name)
+        with _gate(name):
             runtime = start()
             _take(inside, fcntl.LOCK_SH, name)
         try:
@@ -163,7 +162,10 @@ def session(name: str, start: Callable[[], Runtime]) -> Iterator[Runtime]:
         finally:
             with interrupt.held():
                 fcntl.flock(inside, fcntl.LOCK_UN)
-                _stop_if_alone(name, runtime, inside)
+                with _gate(name):
+                    if _try(inside, fcntl.LOCK_EX):
+                        container = f"{planning.KEPT_PREFIX}{name}"
+                        runtime.stop(container, grace=STOP_GRACE)
 
 
 def resume(kept: Kept, host: Host) -> Runtime:
@@ -179,12 +181,17 @@ def resume(kept: Kept, host: Host) -> Runtime:
     return runtime
 
 
-def settle(name: str, host: Host) -> None:
-    """Stop what a launcher that was killed left running, unless somebody else is inside."""
-    kept = Kept.read(name)
-    if kept is not None:
-        with _lock(name, "inside") as inside:
-            _stop_if_alone(name, kept.engine(host), inside)
+@contextlib.contextmanager
+def half_made(name: str, host: Host) -> Iterator[bool]:
+    """Whether a launcher that was killed had not finished making it; meanwhile nobody else does.
+
+    One that is made is stopped, unless somebody else is inside.
+    """
+    with _gate(name), _lock(name, "inside") as inside:
+        kept = Kept.read(name)
+        if kept is not None and _try(inside, fcntl.LOCK_EX):
+            kept.engine(host).stop(kept.container, grace=STOP_GRACE)
+        yield kept is None
 
 
 def remove(name: str, host: Host, *, force: bool) -> bool:
@@ -193,8 +200,7 @@ def remove(name: str, host: Host, *, force: bool) -> bool:
     With `force`, one whose engine does not answer is forgotten: False.
     """
     kept = found(name)
-    with _lock(name, "gate") as gate, _lock(name, "inside") as inside:
-        _take(gate, fcntl.LOCK_EX, name)
+    with _gate(name), _lock(name, "inside") as inside:
         if not force and not _try(inside, fcntl.LOCK_EX):
             message = f"somebody is in the toolbox {name}"
             hint = f"Leave it first, or end them: hatchway toolbox rm --force {name}"
@@ -226,11 +232,12 @@ def state(kept: Kept, host: Host) -> str:
     return "running" if present.state == State.RUNNING else "stopped"
 
 
-def _stop_if_alone(name: str, runtime: Runtime, inside: int) -> None:
+@contextlib.contextmanager
+def _gate(name: str) -> Iterator[None]:
+    """Nobody else makes, starts, stops or removes it meanwhile."""
     with _lock(name, "gate") as gate:
         _take(gate, fcntl.LOCK_EX, name)
-        if _try(inside, fcntl.LOCK_EX):
-            runtime.stop(f"{planning.KEPT_PREFIX}{name}", grace=STOP_GRACE)
+        yield
 
 
 @contextlib.contextmanager

@@ -63,8 +63,13 @@ def _clear(place: Path, host: Host, monitor: Monitor) -> None:
 
 
 def _end(record: Record, host: Host) -> None:
-    if record.container.startswith(KEPT_PREFIX):
-        kept.settle(record.container.removeprefix(KEPT_PREFIX), host)
+    def remove() -> None:
+        wish = Wish(record.runtime, record.socket, record.namespace)
+        runtimes.choose(wish, host).runtime.remove(record.container, grace=GRACE)
+
+    if not record.container.startswith(KEPT_PREFIX):
+        remove()
         return
-    wish = Wish(record.runtime, record.socket, record.namespace)
-    runtimes.choose(wish, host).runtime.remove(record.container, grace=GRACE)
+    with kept.half_made(record.container.removeprefix(KEPT_PREFIX), host) as half_made:
+        if half_made and record.runtime:
+            remove()

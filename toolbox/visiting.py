@@ -51,11 +51,14 @@ def run(
             image = ensure(runtime, request.pull_timeout)
             interrupt.check()
             monitor.step(f"making the toolbox {request.keep}")
+            # Until it is made, nothing else says where a launcher that is killed left it.
+            claim.write(dataclasses.replace(record, runtime=runtime.name))
             kept.make(request, host, runtime, image)
             return runtime
 
         with claims.claim(claims.new_id()) as claim:
-            claim.write(_record(request, claim))
+            record = _record(request, claim)
+            claim.write(record)
             with kept.session(request.keep, start) as runtime:
                 return _Visit(request, kept.found(request.keep), runtime, monitor).run(claim)
 
@@ -134,8 +137,8 @@ def _record(request: Request, claim: Claim) -> Record:
         id=claim.id,
         container=f"{planning.KEPT_PREFIX}{request.keep}",
         runtime="",
-        socket="",
-        namespace="",
+        socket=request.wish.socket,
+        namespace=request.wish.namespace,
         image=request.image,
         profile=request.profile,
         command=request.command,

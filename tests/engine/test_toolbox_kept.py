@@ -4,7 +4,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
+import subprocess
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -174,6 +177,20 @@ def test_an_image_without_sleep_cannot_be_kept(box: Toolbox, pet: str) -> None:
 @pytest.mark.parametrize("name", ["", "../x", "Big", "a b", "x" * 41, "-x"])
 def test_names_that_lead_elsewhere_are_refused(box: Toolbox, name: str) -> None:
     assert box.call("rm", "--", name).status == 64
+
+
+@pytest.mark.parametrize("after", [0.45, 0.7])
+def test_a_launcher_that_is_killed_as_it_makes_one_leaves_all_of_it_or_nothing(
+    box: Toolbox, pet: str, after: float
+) -> None:
+    argv = box.argv("run", "--keep", pet, "--", "true")
+    with subprocess.Popen(argv, start_new_session=True) as making:
+        time.sleep(after)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(making.pid, signal.SIGKILL)
+    assert box.run("--", "true").status == 0  # clears what dead launchers left
+    assert ("hatchway-kept-pet" in box.containers()) == (pet in states(box))
+    assert "running" not in states(box).values()
 
 
 def test_one_whose_engine_is_gone_can_be_forgotten(tmp_path: Path) -> None:

@@ -95,6 +95,13 @@ def test_it_is_stopped_also_when_it_does_not_listen(box: Toolbox) -> None:
     assert processes("1002.5") + processes("1002.75") == []
 
 
+def test_it_is_stopped_also_before_it_has_begun(box: Toolbox) -> None:
+    own = detached(box, "--", "sleep", "1006.5")
+    assert box.call("stop", own).status == 0
+    assert record(box, own)["state"] == "ended"
+    assert processes("1006.5") == []
+
+
 @on_one_engine
 def test_what_fails_before_the_command_is_on_record(box: Toolbox) -> None:
     own = detached(box, "--image", "localhost/none:1", "--pull", "never", "--", "true")
