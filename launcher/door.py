@@ -10,12 +10,15 @@ import contextlib
 import dataclasses
 import json
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from admin_image import spec
 from launcher import files, logfile
 from launcher.errors import HostError
 from launcher.proc import Process
+
+if TYPE_CHECKING:
+    from launcher.keys.public_key import PublicKey
 
 RUN: Final = Path("/run/hatchway")
 STATE: Final = Path("/var/lib/hatchway")
@@ -32,6 +35,10 @@ class Key:
     type: str
     comment: str
     source: str = ""
+
+    @classmethod
+    def of(cls, key: PublicKey) -> Self:
+        return cls(key.fingerprint, key.kind, key.comment, key.source)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

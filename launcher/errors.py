@@ -84,6 +84,7 @@ CODES: Final[dict[str, str]] = {
     "door.sshd-died": "sshd ended by itself, or did not listen.",
     "door.internal": "A defect of the admin image itself.",
     "door.interrupted": "An earlier start was cut off.",
+    "door.inside": "The command runs inside the door, and would end itself.",
     "toolbox.no-shell": "The image has no shell that could be entered.",
     "toolbox.no-sleep": "The image cannot be kept running: it has no `sleep`.",
     "toolbox.not-found": "There is no toolbox of that name, and no work of that id.",

@@ -44,6 +44,15 @@ class Process:
         return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + self.started / ticks
 
 
+def descends_from(ancestor: int) -> bool:
+    """Whether that process is among those that started us."""
+    pid = os.getpid()
+    while pid and pid != ancestor:
+        fields = _stat(pid)
+        pid = int(fields[1]) if fields else 0
+    return pid == ancestor
+
+
 def is_kernel_thread(pid: int) -> bool:
     fields = _stat(pid)
     return bool(fields) and bool(int(fields[6]) & PF_KTHREAD)

@@ -7,6 +7,7 @@ import contextlib
 import os
 import shutil
 import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, NamedTuple
@@ -62,6 +63,13 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
 def find_program(name: str) -> str | None:
     """The absolute path of a program of the host, or None."""
     return shutil.which(name, path=environment()["PATH"])
+
+
+def own_program() -> tuple[str, ...]:
+    """How we are run once more, by somebody else or in the background."""
+    if getattr(sys, "frozen", False):
+        return (sys.executable,)
+    return (sys.executable, "-m", "launcher.cli.main")
 
 
 def run(

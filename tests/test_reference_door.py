@@ -97,6 +97,15 @@ def test_hostsh_runs_in_the_host_as_root_with_the_exact_status(
     assert node.ssh("hostsh", stdin="cd /; echo $0 $PWD; exit 9\n").status == 9
 
 
+def test_the_door_is_not_closed_from_inside_in_the_middle_of_the_work(
+    node: HostDoor, opened: dict[str, Any]
+) -> None:
+    refused = node.ssh("hostsh /opt/hatchway/hatchway admin stop")
+    assert refused.status == 1
+    assert "systemd-run /opt/hatchway/hatchway admin stop" in refused.stderr
+    assert node.status()["state"] == "open"
+
+
 def test_a_second_start_adopts_the_open_door(node: HostDoor, opened: dict[str, Any]) -> None:
     again = node.open()
     assert (again["adopted"], again["pid"]) == (True, opened["pid"])

@@ -53,7 +53,7 @@ def detach(request: Request, argv: Sequence[str]) -> Work:
     words = [*argv[:2], "--as", made.id, *argv[2:]]
     order = {"argv": words, "environment": dict(os.environ)}
     files.write(_order(made.id), json.dumps(order).encode())
-    program = (*_program(), "toolbox", "work", made.id)
+    program = (*process.own_program(), "toolbox", "work", made.id)
     if not _by_systemd(made.id, program):
         _by_fork(program)
     return made
@@ -61,12 +61,6 @@ def detach(request: Request, argv: Sequence[str]) -> Work:
 
 def _order(own: str) -> Path:
     return claims.directory() / f"order-{own}.json"
-
-
-def _program() -> tuple[str, ...]:
-    if getattr(sys, "frozen", False):
-        return (sys.executable,)
-    return (sys.executable, "-m", "launcher.cli.main")
 
 
 def _by_systemd(own: str, program: tuple[str, ...]) -> bool:

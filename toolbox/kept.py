@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from launcher.host import Host
+    from launcher.runtimes import Choice
     from launcher.runtimes.base import Image, Runtime
     from toolbox.request import Request
 
@@ -60,8 +61,8 @@ class Kept:
         return f"{planning.KEPT_PREFIX}{self.name}"
 
     def engine(self, host: Host) -> Runtime:
-        wish = Wish(self.runtime, self.socket, self.namespace)
-        return runtimes.choose(wish, host).runtime
+        again = Wish(self.runtime, self.socket, self.namespace)
+        return runtimes.choose(again, host).runtime
 
     @classmethod
     def read(cls, name: str) -> Self | None:
@@ -110,13 +111,14 @@ def check(kept: Kept, request: Request) -> None:
         raise ContainerError("toolbox.exists", message, hint)
 
 
-def make(request: Request, host: Host, runtime: Runtime, image: Image) -> Kept:
+def make(request: Request, host: Host, choice: Choice, image: Image) -> Kept:
     """Create and start the container; under `session`, so that it happens once."""
+    runtime, again = choice.runtime, choice.again
     kept = Kept(
         name=request.keep,
-        runtime=runtime.name,
-        socket=request.wish.socket,
-        namespace=request.wish.namespace,
+        runtime=again.name,
+        socket=again.socket,
+        namespace=again.namespace,
         image=request.image,
         image_digest=image.config_digest,
         profile=request.profile,

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from launcher.host import Host
     from launcher.monitor import Monitor
     from launcher.plan import Plan
+    from launcher.runtimes import Choice
     from launcher.runtimes.base import Image, Runtime
     from toolbox.foreground import Streams
     from toolbox.request import Request
@@ -50,7 +51,7 @@ def run(
         sweeping.sweep_engine(choice.runtime, monitor)
         image = ensure(choice.runtime, request.pull_timeout)
         interrupt.check()
-        session = _Session(request, host, choice.runtime, image, monitor, streams)
+        session = _Session(request, host, choice, image, monitor, streams)
         with claims.claim(own or claims.new_id()) as claim:
             return session.run(claim)
 
@@ -59,10 +60,14 @@ def run(
 class _Session:
     request: Request
     host: Host
-    runtime: Runtime
+    choice: Choice
     image: Image
     monitor: Monitor
     streams: Streams
+
+    @property
+    def runtime(self) -> Runtime:
+        return self.choice.runtime
 
     def run(self, claim: Claim) -> int:
         joined = self.request.joining is not None and joining.is_ours(self.image)
@@ -141,13 +146,13 @@ class _Session:
             self.runtime.remove(plan.name, grace=HANGUP_GRACE)
 
     def _record(self, claim: Claim, plan: Plan) -> Record:
-        wish = self.request.wish
+        again = self.choice.again
         return Record(
             id=claim.id,
             container=plan.name,
-            runtime=self.runtime.name,
-            socket=wish.socket,
-            namespace=wish.namespace,
+            runtime=again.name,
+            socket=again.socket,
+            namespace=again.namespace,
             image=self.request.image,
             profile=self.request.profile,
             command=plan.command,

@@ -47,14 +47,15 @@ def run(
             there = kept.Kept.read(request.keep)
             if there is not None:
                 return kept.resume(there, host)
-            runtime = runtimes.choose(request.wish, host).runtime
-            image = ensure(runtime, request.pull_timeout)
+            choice = runtimes.choose(request.wish, host)
+            image = ensure(choice.runtime, request.pull_timeout)
             interrupt.check()
             monitor.step(f"making the toolbox {request.keep}")
             # Until it is made, nothing else says where a launcher that is killed left it.
-            claim.write(dataclasses.replace(record, runtime=runtime.name))
-            kept.make(request, host, runtime, image)
-            return runtime
+            again = choice.again
+            claim.write(dataclasses.replace(record, runtime=again.name, socket=again.socket))
+            kept.make(request, host, choice, image)
+            return choice.runtime
 
         with claims.claim(claims.new_id()) as claim:
             record = _record(request, claim)
@@ -137,7 +138,7 @@ def _record(request: Request, claim: Claim) -> Record:
         id=claim.id,
         container=f"{planning.KEPT_PREFIX}{request.keep}",
         runtime="",
-        socket=request.wish.socket,
+        socket="",
         namespace=request.wish.namespace,
         image=request.image,
         profile=request.profile,

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Final
 
 from admin_image import spec
 from launcher import door as doors
-from launcher import files, locks, runtimes
+from launcher import files, locks, proc, process, runtimes
 from launcher.admin import failure
-from launcher.errors import HatchwayError, RuntimeUnavailableError
+from launcher.errors import ContainerError, DoorError, HatchwayError, RuntimeUnavailableError
 from launcher.monitor import SilentMonitor
 from launcher.profiles import admin
 from launcher.runtimes import Wish
@@ -29,6 +29,7 @@ GRACE: Final = (
     5.0  # seconds between SIGTERM and SIGKILL: sshd needs none, a shell may save its work
 )
 LOCK_LIMIT: Final = 60.0
+END_LIMIT: Final = 2.0
 
 
 def close_door(wish: Wish, host: Host, *, grace: float = GRACE) -> bool:
@@ -36,6 +37,7 @@ def close_door(wish: Wish, host: Host, *, grace: float = GRACE) -> bool:
     found = doors.read()
     if found is None and not doors.RUN.exists():
         return False
+    require_outside(found, "stop")
     _end_starter(found)
     lock = locks.hold(
         doors.LOCK, timeout=LOCK_LIMIT, monitor=SilentMonitor(), what="at work on the door"
@@ -45,21 +47,75 @@ def close_door(wish: Wish, host: Host, *, grace: float = GRACE) -> bool:
         try:
             was_open = clear(_runtime(found, wish, host), grace=grace)
         except RuntimeUnavailableError:
-            if found is not None and found.state == "open" and found.alive():
+            if _is_open(found):
                 raise
             was_open = False  # no engine, no record of an open door: there is nothing to close
+            _forget()
         failure.forget()
     return was_open or found is not None
+
+
+def require_outside(found: Door | None, verb: str) -> None:
+    """Whoever closes the door from inside ends with it, in the middle of the work."""
+    if found is None or found.state != "open" or not proc.descends_from(found.pid):
+        return
+    program = " ".join(process.own_program())
+    hint = f"Leave first, or let systemd do it: systemd-run {program} admin {verb}"
+    raise DoorError("door.inside", f"`{verb}` would end this very session in the middle", hint)
 
 
 def clear(runtime: Runtime, *, grace: float) -> bool:
     """Remove the container and what was written for it; whether there was one."""
     there = runtime.remove(admin.NAME, grace=grace)
+    _require_ended(doors.read(), runtime)
+    _forget()
+    return there
+
+
+def clear_elsewhere(found: Door, host: Host) -> None:
+    """Remove what another engine than the chosen one holds, before its record is replaced."""
+    try:
+        runtime = runtimes.choose(wish_of(found), host).runtime
+    except HatchwayError as error:
+        if _is_open(found):
+            raise _held(found, error) from None
+        return  # it ended with its engine, or the next stop of that engine finds it
+    clear(runtime, grace=1)
+
+
+def wish_of(found: Door) -> Wish:
+    """The wish that finds the engine which holds it."""
+    return Wish(found.runtime, found.socket, found.namespace)
+
+
+def _forget() -> None:
     with files.explained(Path(spec.RUN)):
         with contextlib.suppress(FileNotFoundError):
             shutil.rmtree(spec.RUN)
         doors.RECORD.unlink(missing_ok=True)
-    return there
+
+
+def _require_ended(found: Door | None, runtime: Runtime) -> None:
+    """An engine that knows nothing of the door is not the one that holds it."""
+    if found is None or found.state != "open":
+        return
+    until = time.monotonic() + END_LIMIT
+    while found.alive():
+        if time.monotonic() > until:
+            message = f"the door is still open (pid {found.pid}), though {runtime.describe()}"
+            hint = f"End it and all sessions with `kill {found.pid}`, then try again."
+            raise ContainerError("container.stuck", f"{message} has no such container", hint)
+        time.sleep(locks.POLL)
+
+
+def _is_open(found: Door | None) -> bool:
+    return found is not None and found.state == "open" and found.alive()
+
+
+def _held(found: Door, error: HatchwayError) -> HatchwayError:
+    message = f"the open door is held by {found.runtime}, which does not answer: {error.message}"
+    hint = f"Start {found.runtime} again; or end the door and all sessions: kill {found.pid}"
+    return RuntimeUnavailableError("runtime.down", message, hint)
 
 
 def _end_starter(found: Door | None) -> None:
@@ -77,7 +133,9 @@ def _end_starter(found: Door | None) -> None:
 def _runtime(found: Door | None, wish: Wish, host: Host) -> Runtime:
     """The engine that holds the door, as its record says, or the one that a start would use."""
     if found is not None:
-        recorded = Wish(found.runtime, found.socket, found.namespace)
-        with contextlib.suppress(HatchwayError):
-            return runtimes.choose(recorded, host).runtime
+        try:
+            return runtimes.choose(wish_of(found), host).runtime
+        except HatchwayError as error:
+            if _is_open(found):
+                raise _held(found, error) from None
     return runtimes.choose(wish, host).runtime

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 from admin_image import spec
 from launcher import contract, files, interrupt, locks, probe, runtimes
 from launcher import door as doors
-from launcher.admin import address, closing, failure, inputs, waiting
+from launcher.admin import address, adopting, closing, failure, inputs, waiting
 from launcher.admin.request import Opened, Request
 from launcher.door import Door, Key
-from launcher.errors import DoorError, HatchwayError
+from launcher.errors import HatchwayError
 from launcher.proc import Process
 from launcher.profiles import admin
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from launcher.host import Host
-    from launcher.keys.public_key import PublicKey
     from launcher.monitor import Monitor
     from launcher.plan import Plan
+    from launcher.runtimes import Choice
     from launcher.runtimes.base import Container, Image, Runtime
 
     # Has the image in the runtime within so many seconds, or raises.
@@ -52,7 +52,7 @@ def open_door(request: Request, host: Host, ensure: Ensure, monitor: Monitor) ->
     with interrupt.noted(), lock:
         found = doors.read()
         if found is not None and found.state == "open" and found.alive():
-            if adopted := _adopt(found, request):
+            if adopted := adopting.adopt(found, request):
                 monitor.step("the door is open already")
                 return adopted
             monitor.note("the door that was open does not answer: opening a new one")
@@ -61,7 +61,9 @@ def open_door(request: Request, host: Host, ensure: Ensure, monitor: Monitor) ->
             address.require_ours(request.listen)
             choice = runtimes.choose(request.wish, host)
             monitor.step(f"using {choice.runtime.describe()}: {choice.why}")
-            start = _Start(request, host, choice.runtime, monitor, until)
+            if found is not None and closing.wish_of(found) != choice.again:
+                closing.clear_elsewhere(found, host)
+            start = _Start(request, host, choice, monitor, until)
             return Opened(start.run(ensure))
         except BaseException as error:
             with interrupt.held():
@@ -73,46 +75,27 @@ def open_door(request: Request, host: Host, ensure: Ensure, monitor: Monitor) ->
             raise
 
 
-def _adopt(found: Door, request: Request) -> Opened | None:
-    """Prove the open door once more and let new keys in as well; None when it does not answer."""
-    try:
-        probe.prove(
-            found.address, found.port, user=found.user, host_key=found.host_key,
-            timeout=probe.CONNECT_LIMIT,
-        )  # fmt: skip
-    except DoorError:
-        return None
-    admitted = {key.fingerprint for key in found.keys}
-    fresh = [key for key in request.access.keys if key.fingerprint not in admitted]
-    if fresh:
-        inputs.append_keys(fresh)
-        found = dataclasses.replace(found, keys=(*found.keys, *map(_key, fresh)))
-        doors.write(found)
-    return Opened(found, True, tuple(_differences(found, request)))
+def reopen_door(request: Request, host: Host, ensure: Ensure, monitor: Monitor) -> Opened:
+    """Close the door and open it anew; what can fail beforehand leaves the present one open."""
+    closing.require_outside(doors.read(), "restart")
+    with interrupt.noted():
+        address.require_ours(request.listen)
+        _image(request, runtimes.choose(request.wish, host).runtime, ensure, request.timeout)
+        interrupt.check()
+    with interrupt.held():
+        closing.close_door(request.wish, host)
+    return open_door(request, host, ensure, monitor)
 
 
-def _differences(found: Door, request: Request) -> list[str]:
-    """What is asked for and cannot be given without closing the door on those who are inside."""
-    access, present = request.access, inputs.read()
-    lists = {
-        "the trusted CAs are": {key.fingerprint for key in access.cas}
-        - {key.fingerprint for key in found.trusted_cas},
-        "the principals are": set(access.principals) - set(found.principals),
-    }
-    other = [f"{name} not all those asked for" for name, missing in lists.items() if missing]
-    if access.data.settings() not in ((), present.data.settings() if present else ()):
-        other.append("the user data's algorithms, command or password are not as asked")
-    asked = {
-        "image": (found.image, request.image),
-        "address": (found.address, request.listen.address),
-        "port": (found.port, request.listen.port),
-        "user": (found.user, request.access.user),
-    }
-    return other + [
-        f"{name} is {is_now or 'every address'}, not {wanted or 'every address'} as asked"
-        for name, (is_now, wanted) in asked.items()
-        if is_now != wanted
-    ]
+def _image(request: Request, runtime: Runtime, ensure: Ensure, limit: float) -> Image:
+    image = ensure(runtime, limit)
+    contract.require(
+        image,
+        label=spec.CONTRACT_LABEL,
+        contract=spec.CONTRACT,
+        asked=request.image,
+    )
+    return image
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -121,22 +104,20 @@ class _Start:
 
     request: Request
     host: Host
-    runtime: Runtime
+    choice: Choice
     monitor: Monitor
     until: float
+
+    @property
+    def runtime(self) -> Runtime:
+        return self.choice.runtime
 
     def run(self, ensure: Ensure) -> Door:
         self._claim()
         self._clear_stale()
         probe.preload()  # not before: what asks the engine is loaded first, and it needs the CPU
         address.require_free(self.request.listen)
-        image = ensure(self.runtime, self._left())
-        contract.require(
-            image,
-            label=spec.CONTRACT_LABEL,
-            contract=spec.CONTRACT,
-            asked=self.request.image,
-        )
+        image = _image(self.request, self.runtime, ensure, self._left())
         planned = plan(self.request, self.host, image)
         for note in planned.notes:
             self.monitor.note(note)
@@ -179,14 +160,14 @@ class _Start:
             self.runtime.remove(admin.NAME, grace=1)
 
     def _blank(self) -> Door:
-        request = self.request
+        request, again = self.request, self.choice.again
         return Door(
             state="starting",
             pid=0,
             started=0,
-            runtime=self.runtime.name,
-            socket=request.wish.socket,
-            namespace=request.wish.namespace,
+            runtime=again.name,
+            socket=again.socket,
+            namespace=again.namespace,
             container=admin.NAME,
             image=request.image,
             address=request.listen.address,
@@ -209,8 +190,8 @@ class _Start:
             image_digest=planned.image.config_digest,
             plan=planned.digest(),
             host_key=_host_key(),
-            keys=tuple(map(_key, access.keys)),
-            trusted_cas=tuple(map(_key, access.cas)),
+            keys=tuple(map(Key.of, access.keys)),
+            trusted_cas=tuple(map(Key.of, access.cas)),
             principals=access.principals,
             notes=(*planned.notes, *phase.warnings),
         )
@@ -218,7 +199,3 @@ class _Start:
 
 def _host_key() -> str:
     return " ".join(Path(f"{spec.HOST_KEY_FILE}.pub").read_text(encoding="utf-8").split()[:2])
-
-
-def _key(key: PublicKey) -> Key:
-    return Key(key.fingerprint, key.kind, key.comment, key.source)

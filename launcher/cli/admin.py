@@ -19,9 +19,13 @@ from launcher.cli.output import Output
 from launcher.errors import ContainerError, Exit, HatchwayError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from launcher.admin.opening import Ensure
     from launcher.admin.request import Opened, Request
     from launcher.host import Host
     from launcher.images import Pull
+    from launcher.monitor import Monitor
     from launcher.settings import Settings
 
 app = typer.Typer(
@@ -66,6 +70,7 @@ def start(
     """Open the door, and return when it is proven open."""
     from bootstrap_image.spec import KEYS_FILE
     from launcher import settings as settings_
+    from launcher.admin import opening
     from launcher.admin.request import Request
     from launcher.host import Host, require_root
     from launcher.keys import access as access_
@@ -100,7 +105,7 @@ def start(
     if dry_run:
         return _print_plan(request, Host.read(), form)
     require_root()
-    return _open(request, settings, policy, authfile, form, quiet=quiet)
+    return _open(opening.open_door, request, settings, policy, authfile, form, quiet=quiet)
 
 
 @app.command()
@@ -134,11 +139,10 @@ def restart(
     """Close the door and open it again with the keys, user, address and port that it had."""
     from launcher import door as doors
     from launcher import settings as settings_
-    from launcher.admin import closing, inputs
+    from launcher.admin import closing, inputs, opening
     from launcher.admin.request import Request
-    from launcher.host import Host, require_root
+    from launcher.host import require_root
     from launcher.images import Pull
-    from launcher.runtimes import Wish
 
     require_root()
     found, access = doors.read(), inputs.read()
@@ -147,19 +151,18 @@ def restart(
         raise ContainerError("container.not-running", "there is no door to restart", hint)
     settings = options.load_settings()
     admin = settings.admin
-    wish = Wish(found.runtime, found.socket, found.namespace)
     request = Request(
         image=options.checked_image(image or found.image),
         listen=settings_.Listen(found.address, found.port),
         access=access,
-        wish=wish,
+        wish=closing.wish_of(found),
         memory=settings_.parse_size(admin.memory),
         cpus=admin.cpus,
         pids=admin.pids,
         timeout=timeout or admin.timeout,
     )
-    closing.close_door(wish, Host.read())
-    return _open(request, settings, Pull.MISSING, authfile, form, quiet=quiet)
+    reopen = opening.reopen_door
+    return _open(reopen, request, settings, Pull.MISSING, authfile, form, quiet=quiet)
 
 
 @app.command()
@@ -229,16 +232,22 @@ def _enter(command: tuple[str, ...]) -> None:
 
 
 def _open(
-    request: Request, settings: Settings, pull: Pull, authfile: str, form: Output, *, quiet: bool
+    opening: Callable[[Request, Host, Ensure, Monitor], Opened],
+    request: Request,
+    settings: Settings,
+    pull: Pull,
+    authfile: str,
+    form: Output,
+    *,
+    quiet: bool,
 ) -> int:
     """Open, print the door, and say by the exit status whether all is as asked."""
     from launcher import monitor
-    from launcher.admin import opening
     from launcher.host import Host
 
     with monitor.for_terminal(quiet=quiet) as listener:
         have = options.ensure(settings, listener, pull, authfile)
-        opened = opening.open_door(
+        opened = opening(
             request,
             Host.read(),
             lambda runtime, limit: have(request.image, runtime, limit),

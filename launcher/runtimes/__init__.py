@@ -7,7 +7,7 @@ import dataclasses
 import os
 import socket
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from launcher import process
 from launcher.errors import RuntimeUnavailableError, UsageError
@@ -39,10 +39,19 @@ class Wish:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Choice:
-    """The runtime, and in words why it was chosen."""
+    """The runtime, in words why it was chosen, and the wish that finds this very one again."""
 
     runtime: Runtime
     why: str
+    again: Wish
+
+
+class Found(NamedTuple):
+    """The runtime of one name, if it answers, and why it does or does not."""
+
+    runtime: Runtime | None
+    why: str
+    socket: str = ""
 
 
 def choose(wish: Wish, host: Host) -> Choice:
@@ -51,17 +60,19 @@ def choose(wish: Wish, host: Host) -> Choice:
         if wish.name not in TABLE:
             message = f"there is no runtime {wish.name!r}"
             raise UsageError("usage.invalid", message, f"Choose auto, {', '.join(TABLE)}.")
-        runtime, found = TABLE[wish.name](wish, host)
-        if runtime is None:
+        found = TABLE[wish.name](wish, host)
+        if found.runtime is None:
             hint = "Install or start it, or choose another with --runtime."
-            raise RuntimeUnavailableError("runtime.down", f"{wish.name}: {found}", hint)
-        return Choice(runtime, "asked for")
+            raise RuntimeUnavailableError("runtime.down", f"{wish.name}: {found.why}", hint)
+        again = dataclasses.replace(wish, socket=found.socket)
+        return Choice(found.runtime, "asked for", again)
     looked_at: dict[str, str] = {}
     for name in _AUTOMATIC:
-        runtime, found = TABLE[name](wish, host)
-        if runtime is not None:
-            return Choice(runtime, f"{found}{_passed_over(looked_at)}")
-        looked_at[name] = found
+        found = TABLE[name](wish, host)
+        if found.runtime is not None:
+            again = Wish(name, found.socket, wish.namespace)
+            return Choice(found.runtime, f"{found.why}{_passed_over(looked_at)}", again)
+        looked_at[name] = found.why
     hint = "Start one of them, or name its socket with --socket."
     message = "no container runtime was found: " + "; ".join(
         f"{name}: {why}" for name, why in looked_at.items()
@@ -73,13 +84,10 @@ def _passed_over(looked_at: dict[str, str]) -> str:
     return f" (not {' or '.join(looked_at)}, which did not answer)" if looked_at else ""
 
 
-Found = tuple["Runtime | None", str]
-
-
 def _containerd(wish: Wish, _host: Host) -> Found:
     program = process.find_program("ctr")
     if program is None:
-        return None, "no ctr on PATH"
+        return Found(None, "no ctr on PATH")
     from launcher.runtimes.containerd import Containerd
     from launcher.runtimes.ctr import Ctr
 
@@ -87,26 +95,24 @@ def _containerd(wish: Wish, _host: Host) -> Found:
     for address in [wish.socket] if wish.socket else CONTAINERD_SOCKETS:
         problem = connect(address)
         if problem is None:
-            return Containerd(
-                Ctr(program, address, wish.namespace)
-            ), f"containerd answers at {address}"
+            runtime = Containerd(Ctr(program, address, wish.namespace))
+            return Found(runtime, f"containerd answers at {address}", address)
         problems.append(f"{address}: {problem}")
-    return None, ", ".join(problems)
+    return Found(None, ", ".join(problems))
 
 
 def _docker(wish: Wish, _host: Host) -> Found:
     program = process.find_program("docker")
     if program is None:
-        return None, "no docker on PATH"
+        return Found(None, "no docker on PATH")
     address = wish.socket or _docker_socket()
     problem = connect(address)
     if problem is not None:
-        return None, f"{address}: {problem}"
+        return Found(None, f"{address}: {problem}")
     from launcher.runtimes.whales import Whales
 
-    return Whales(
-        "docker", program, ("--host", f"unix://{address}")
-    ), f"docker answers at {address}"
+    runtime = Whales("docker", program, ("--host", f"unix://{address}"))
+    return Found(runtime, f"docker answers at {address}", address)
 
 
 def _docker_socket() -> str:
@@ -117,7 +123,7 @@ def _docker_socket() -> str:
 def _podman(_wish: Wish, host: Host) -> Found:
     program = process.find_program("podman")
     if program is None:
-        return None, "no podman on PATH"
+        return Found(None, "no podman on PATH")
     from launcher.runtimes.whales import Whales
 
     options: tuple[str, ...] = ()
@@ -126,21 +132,21 @@ def _podman(_wish: Wish, host: Host) -> Found:
         options = ("--runtime", "runc")
     if not Path("/run/systemd/system").is_dir():  # sd_booted(3)
         options += ("--cgroup-manager", "cgroupfs", "--events-backend", "file")
-    return Whales("podman", program, options), f"podman is at {program}"
+    return Found(Whales("podman", program, options), f"podman is at {program}")
 
 
 def _nerdctl(wish: Wish, _host: Host) -> Found:
     program = process.find_program("nerdctl")
     if program is None:
-        return None, "no nerdctl on PATH"
+        return Found(None, "no nerdctl on PATH")
     address = wish.socket or CONTAINERD_SOCKETS[1]
     problem = connect(address)
     if problem is not None:
-        return None, f"{address}: {problem}"
+        return Found(None, f"{address}: {problem}")
     from launcher.runtimes.whales import Whales
 
     options = ("--address", address, "--namespace", wish.namespace)
-    return Whales("nerdctl", program, options), f"containerd answers at {address}"
+    return Found(Whales("nerdctl", program, options), f"containerd answers at {address}", address)
 
 
 def connect(address: str) -> str | None:

@@ -66,3 +66,10 @@ def test_since_is_when_it_began() -> None:
 def test_a_pid_that_is_none_is_nothing() -> None:
     assert Process.of(-1) is None
     assert not Process(0, 0).alive()
+
+
+def test_who_started_us_is_told_from_anybody_else() -> None:
+    assert proc.descends_from(os.getppid())
+    with subprocess.Popen(("sleep", "60")) as other:
+        assert not proc.descends_from(other.pid)
+        other.kill()

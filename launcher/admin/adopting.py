@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A start that finds the door open: proven once more, it lets the new keys in as well."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from typing import TYPE_CHECKING, Final
+
+from launcher import door as doors
+from launcher import interrupt, probe, proc, sessions
+from launcher.admin import inputs
+from launcher.admin.request import Opened
+from launcher.door import Key
+from launcher.errors import DoorError
+
+if TYPE_CHECKING:
+    from launcher.admin.request import Request
+    from launcher.door import Door
+    from launcher.keys.access import Access
+
+PATIENCE: Final = 20.0  # seconds for a door on a host under load, or with many at it
+PAUSE: Final = 0.5
+
+
+def adopt(found: Door, request: Request) -> Opened | None:
+    """The open door, if it answers; None where one may be opened in its place.
+
+    `DoorError` when it does not answer, but somebody is inside: nobody is thrown out by a start.
+    """
+    until = time.monotonic() + min(PATIENCE, request.timeout / 2)
+    while problem := _problem(found):
+        if proc.listener(found.address, found.port) is None:
+            return None
+        if time.monotonic() >= until:
+            _require_empty(found, problem)
+            return None
+        interrupt.check()
+        time.sleep(PAUSE)
+    present = inputs.read()
+    return Opened(
+        _admit(found, request, present), True, tuple(_differences(found, request, present))
+    )
+
+
+def _problem(found: Door) -> DoorError | None:
+    try:
+        probe.prove(
+            found.address, found.port, user=found.user, host_key=found.host_key,
+            timeout=probe.CONNECT_LIMIT,
+        )  # fmt: skip
+    except DoorError as error:
+        return error
+    return None
+
+
+def _require_empty(found: Door, problem: DoorError) -> None:
+    inside = sessions.current(found.port, proc.tcp_sockets())
+    if inside:
+        who = ", ".join(sorted({session.user for session in inside}))
+        message = f"the open door does not answer, and {who} is inside: {problem.message}"
+        hint = "Try again; or end all sessions and open it anew: hatchway admin restart"
+        raise DoorError("door.handshake", message, hint)
+
+
+def _admit(found: Door, request: Request, present: Access | None) -> Door:
+    """Let in the keys that sshd's own file lacks: somebody may have taken one out of it."""
+    admitted = present.keys if present else ()
+    known = {key.fingerprint for key in admitted}
+    fresh = [key for key in request.access.keys if key.fingerprint not in known]
+    if fresh:
+        inputs.append_keys(fresh)
+    keys = tuple(map(Key.of, (*admitted, *fresh)))
+    if keys != found.keys:
+        found = dataclasses.replace(found, keys=keys)
+        doors.write(found)
+    return found
+
+
+def _differences(found: Door, request: Request, present: Access | None) -> list[str]:
+    """What is asked for and cannot be given without closing the door on those who are inside."""
+    access = request.access
+    lists = {
+        "the trusted CAs are": {key.fingerprint for key in access.cas}
+        - {key.fingerprint for key in found.trusted_cas},
+        "the principals are": set(access.principals) - set(found.principals),
+    }
+    other = [f"{name} not all those asked for" for name, missing in lists.items() if missing]
+    if access.data.settings() not in ((), present.data.settings() if present else ()):
+        other.append("the user data's algorithms, command or password are not as asked")
+    options = {key.fingerprint: key.options for key in present.keys} if present else {}
+    other += [
+        f"the options of {key.fingerprint} are not those asked for"
+        for key in access.keys
+        if options.get(key.fingerprint, key.options) != key.options
+    ]
+    asked = {
+        "image": (found.image, request.image),
+        "address": (found.address, request.listen.address),
+        "port": (found.port, request.listen.port),
+        "user": (found.user, request.access.user),
+    }
+    return other + [
+        f"{name} is {is_now or 'every address'}, not {wanted or 'every address'} as asked"
+        for name, (is_now, wanted) in asked.items()
+        if is_now != wanted
+    ]
