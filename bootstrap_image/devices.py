@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 # What the kernel needs to show a new partition below /dev.
 NODE_LIMIT = 10.0
+_TAG = re.compile(r"(LABEL|UUID|PARTLABEL|PARTUUID)=")
 _SHORT = re.compile(r"(x?v|s|h)d[a-z]+[0-9]*|nvme[0-9]+n[0-9]+(p[0-9]+)?")
 
 
@@ -22,7 +23,9 @@ _SHORT = re.compile(r"(x?v|s|h)d[a-z]+[0-9]*|nvme[0-9]+n[0-9]+(p[0-9]+)?")
 class Mounted:
     """A line of mountinfo."""
 
+    id: str
     device: str  # major:minor
+    root: str  # the directory of the file system that is seen there
     point: str
     fstype: str
     source: str
@@ -50,13 +53,34 @@ def mounts(host: Host) -> list[Mounted]:
         before, _, after = line.partition(" - ")
         left, right = before.split(" "), after.split(" ")
         if len(left) > 4 and len(right) > 1:
-            point = re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), left[4])
-            found.append(Mounted(left[2], point, right[0], right[1]))
+            root, point = (_plain(field) for field in left[3:5])
+            found.append(Mounted(left[0], left[2], root, point, right[0], _plain(right[1])))
     return found
+
+
+def _plain(field: str) -> str:
+    """Blanks and the like are octal in mountinfo: proc_pid_mountinfo(5)."""
+    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), field)
 
 
 def mounted_at(host: Host, point: str) -> Mounted | None:
     return next((mount for mount in reversed(mounts(host)) if mount.point == point), None)
+
+
+def node(host: Host, source: str) -> str:
+    """The device, or the file of swap, that a source of fstab names; empty when there is none."""
+    if source.startswith("/") and not source.startswith("//"):
+        return host.real(source)
+    if not _TAG.match(source):
+        return ""
+    # It looks where mount(8) does. 1: there is none, which is an answer.
+    found = host.run("findfs", source, ok=(0, 1)).strip()
+    return host.real(found) if found.startswith("/") else ""
+
+
+def number(host: Host, device: str) -> str:
+    """Its major:minor; empty when the kernel knows no device of this name."""
+    return host.read(f"/sys/class/block/{device.rpartition('/')[2]}/dev").strip()
 
 
 def signature(host: Host, device: str) -> dict[str, str]:

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from bootstrap_image import devices, places
+from bootstrap_image.fstab import keep
 from bootstrap_image.host import ModuleError
 from bootstrap_image.module import Module, Params
 from bootstrap_image.table import as_text
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from bootstrap_image.host import Host
     from bootstrap_image.table import Table
 
-_FSTAB = "/etc/fstab"
-_MARK = "x-hatchway"  # an option that everybody ignores: which lines are ours
 # nofail: a disk that is missing at a later boot must not keep the node from starting.
 _DEFAULTS = (None, None, "auto", "defaults,nofail", "0", "2")
 _SOURCE = re.compile(r"((LABEL|UUID|PARTLABEL|PARTUUID)=)?[^\s#\\]+|[^\s#\\]+:[^\s\\]*|//[^\s#\\]+")
@@ -83,18 +82,9 @@ def _warn(config: Table, path: str, fields: list[str | None]) -> None:
                               "/etc/fstab; use credentials=FILE")  # fmt: skip
 
 
-def keep(lines: list[list[Any]], removed: list[str], host: Host) -> None:
-    """Have the host mount these at later boots as well."""
-    host.write(_FSTAB, fstab(host.read(_FSTAB), lines, removed).encode())
-    if host.exists("/run/systemd/private"):
-        # So that systemd has units for the new lines: a mount without one it may end.
-        host.run("systemctl", "daemon-reload")
-
-
 def swap_on(source: str, host: Host) -> None:
-    real = host.real(source) if source.startswith("/") else ""
     used = {line.split()[0] for line in host.read("/proc/swaps").splitlines() if line.split()}
-    if {source, real} & used:
+    if {source, devices.node(host, source)} & used:
         host.say(f"{source} is used as swap already")
         return
     host.run("swapon", source)
@@ -110,45 +100,40 @@ def _act(params: Params, host: Host) -> None:
             return
         if fstype == "swap":
             swap_on(source, host)
-            return
-        if point == "none":
-            return
-        if (there := devices.mounted_at(host, point)) and _same(source, there, host):
-            host.say(f"{point} is mounted already")
-            return
-        host.path(point).mkdir(parents=True, exist_ok=True)
-        try:
-            host.run("mount", point)
-        except ModuleError as error:
-            raise ModuleError(f"{point}: {error}") from error
-        # With `nofail`, mount(8) says nothing when there is no such device.
-        if not devices.mounted_at(host, point):
-            raise ModuleError(f"{point}: nothing was mounted; is the device there?")
-        host.say(f"mounted {point}")
+        elif point != "none":
+            _mount(source, point, options, host)
 
     host.each(params["lines"], mount)
 
 
-def _same(source: str, mount: devices.Mounted, host: Host) -> bool:
-    real = str(host.path(source).resolve()) if source.startswith("/dev/") else source
-    return mount.source in (source, real) or source.partition("=")[1] == "="
+def _mount(source: str, point: str, options: str, host: Host) -> None:
+    before = devices.mounted_at(host, point)
+    if before and _same(source, options, before, host):
+        host.say(f"{point} is mounted already")
+        return
+    host.path(point).mkdir(parents=True, exist_ok=True)
+    try:
+        host.run("mount", point)
+    except ModuleError as error:
+        raise ModuleError(f"{point}: {error}") from error
+    # With `nofail`, mount(8) says nothing when there is no such device.
+    if devices.mounted_at(host, point) == before:
+        raise ModuleError(f"{point}: nothing was mounted; is the device there?")
+    host.say(f"mounted {point}")
 
 
-def fstab(text: str, lines: list[list[Any]], removed: list[str]) -> str:
-    """The file with our lines in place of those that we, or it, had for the same mount points."""
-    points = {line[1] for line in lines if line[1] != "none"}
-    # Swap has no mount point by which to know it again.
-    removed = [*removed, *(line[0] for line in lines if line[1] == "none")]
-    kept = [line for line in text.splitlines() if not _replaced(line, points, removed)]
-    ours = ["\t".join([*line[:3], f"{line[3]},{_MARK}", *line[4:]]) for line in lines]
-    return "\n".join([*kept, *dict.fromkeys(ours)]) + "\n"
-
-
-def _replaced(line: str, points: set[Any], removed: list[str]) -> bool:
-    fields = line.split()
-    if len(fields) < 4 or line.lstrip().startswith("#"):
-        return False
-    return fields[1] in points or fields[0] in removed
+def _same(source: str, options: str, mount: devices.Mounted, host: Host) -> bool:
+    """Whether this is the mount that a line of fstab asks for."""
+    device = devices.node(host, source)
+    if not device:
+        return mount.source == source
+    part = re.search(r"(?:^|,)subvol=/?([^,]*)", options)
+    # What is a directory of the disk elsewhere is not the disk.
+    whole = mount.root == (f"/{part[1]}" if part else "/")
+    # btrfs has a number of its own; other names may be those of another /dev.
+    return whole and (
+        mount.device == devices.number(host, device) or mount.source in (source, device)
+    )
 
 
 MODULE = Module(

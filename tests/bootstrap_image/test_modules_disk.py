@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Disks, file systems, mounts and swap, on a host that is a directory."""
+"""Disks, file systems and swap files, on a host that is a directory."""
 
 from __future__ import annotations
 
@@ -10,40 +10,10 @@ import pytest
 
 from bootstrap_image.host import ModuleError
 from bootstrap_image.modules.disk_setup import script
-from bootstrap_image.modules.mounts import fstab
 from bootstrap_image.modules.swap import suggested
 from tests.bootstrap_image.stand_in import StandIn, do
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="files are given to owners")
-
-
-def test_fstab_keeps_its_lines_and_replaces_ours() -> None:
-    lines = [["/dev/vdb", "/mnt/a", "auto", "defaults,nofail", "0", "2"]]
-    once = fstab("# a comment\nUUID=1 / ext4 ro 0 1\n/dev/vdx /mnt/a xfs rw 0 0\n", lines, [])
-    assert once == (
-        "# a comment\nUUID=1 / ext4 ro 0 1\n"
-        "/dev/vdb\t/mnt/a\tauto\tdefaults,nofail,x-hatchway\t0\t2\n"
-    )
-    assert fstab(once, lines, []) == once
-    assert fstab(once, [], ["/dev/vdb"]) == "# a comment\nUUID=1 / ext4 ro 0 1\n"
-
-
-def test_a_mount_is_made_once(host: StandIn) -> None:
-    with pytest.raises(ModuleError, match="nothing was mounted"):
-        do("mounts: [[vdb, /mnt/a]]", host)
-    assert host.ran == ["mount /mnt/a"]
-    host.put("proc/self/mountinfo", "30 1 254:16 / /mnt/a rw - ext4 /dev/vdb rw\n")
-    (host.root / "dev").mkdir()
-    do("mounts: [[/dev/vdb, /mnt/a]]", host)
-    assert host.ran == ["mount /mnt/a"]
-    assert "mounted already" in host.said[-1]
-
-
-def test_options_of_a_failed_mount_are_not_shown(host: StandIn) -> None:
-    host.failing = "mount"
-    with pytest.raises(ModuleError) as caught:
-        do("mounts: [[//nas/x, /mnt/a, cifs, password=s3cret]]", host)
-    assert "s3cret" not in str(caught.value)
 
 
 def test_partitions_take_their_share_and_the_last_the_rest() -> None:
@@ -178,8 +148,3 @@ def test_a_swap_file_that_cannot_be_made_leaves_nothing(host: StandIn) -> None:
 )
 def test_the_size_of_swap_follows_memory_and_disk(memory: int, free: int, size: int) -> None:
     assert suggested(memory << 30, free << 30) == size << 30
-
-
-def test_a_swap_partition_is_used_at_once(host: StandIn) -> None:
-    do("mounts: [[vdb2, none, swap, sw, 0, 0]]", host)
-    assert host.ran == ["swapon /dev/vdb2"]
