@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 # What the kernel needs to show a new partition below /dev.
 NODE_LIMIT = 10.0
 _TAG = re.compile(r"(LABEL|UUID|PARTLABEL|PARTUUID)=")
-_SHORT = re.compile(r"(x?v|s|h)d[a-z]+[0-9]*|nvme[0-9]+n[0-9]+(p[0-9]+)?")
+_SHORT = re.compile(r"(x?v|s|h)d[a-z]+[0-9]*|nvme[0-9]+n[0-9]+(p[0-9]+)?|sr[0-9]+")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

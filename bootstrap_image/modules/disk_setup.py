@@ -8,6 +8,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from bootstrap_image import devices
+from bootstrap_image.aliases import device_of
 from bootstrap_image.host import ModuleError
 from bootstrap_image.module import Module, Params
 from bootstrap_image.step import Frequency
@@ -19,13 +20,6 @@ if TYPE_CHECKING:
 _TABLES = {"gpt": "gpt", "mbr": "dos"}
 _ALIGNMENT = 1 << 20
 _LARGEST = 128
-
-
-def device_of(name: str, config: Table) -> str:
-    """The device behind a name of user data, through `device_aliases`; empty when there is none."""
-    aliases = config.value("device_aliases")
-    target = aliases.get(name, name) if isinstance(aliases, dict) else name
-    return devices.full_name(target) if isinstance(target, str) else ""
 
 
 def _read(config: Table) -> Params | None:

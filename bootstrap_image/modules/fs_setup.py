@@ -7,9 +7,9 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from bootstrap_image import devices
+from bootstrap_image.aliases import place_of
 from bootstrap_image.host import ModuleError
 from bootstrap_image.module import Module, Params
-from bootstrap_image.modules.disk_setup import device_of
 from bootstrap_image.step import Frequency
 
 if TYPE_CHECKING:
@@ -36,10 +36,8 @@ def _entry(entry: Table, config: Table) -> dict[str, Any] | None:
     number, old = entry.text("partition", "auto"), entry.text("replace_fs")
     overwrite, options = entry.flag("overwrite"), entry.texts("extra_opts")
     entry.close()
-    # `/dev/vdb.1` is its first partition; ids below /dev/disk may end like that by themselves.
-    if match := re.fullmatch(r"((?!/dev/disk/).+)\.([0-9]{1,3})", name):
-        name, number = match[1], match[2]
-    device = device_of(name, config)
+    device, dotted = place_of(name, config)
+    number = dotted or number
     limit, _ = _KINDS.get(kind, (0, ""))
     problems = {
         "device": "" if device else "expected a device such as /dev/vdb",

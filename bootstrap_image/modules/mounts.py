@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from bootstrap_image import devices, places
+from bootstrap_image import aliases, devices, places
 from bootstrap_image.fstab import keep
 from bootstrap_image.host import ModuleError
 from bootstrap_image.module import Module, Params
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 # nofail: a disk that is missing at a later boot must not keep the node from starting.
 _DEFAULTS = (None, None, "auto", "defaults,nofail", "0", "2")
+_ON_DISKS = ("auto", "swap", "ext2", "ext3", "ext4", "xfs", "btrfs", "vfat")
 _SOURCE = re.compile(r"((LABEL|UUID|PARTLABEL|PARTUUID)=)?[^\s#\\]+|[^\s#\\]+:[^\s\\]*|//[^\s#\\]+")
 
 
@@ -34,14 +35,15 @@ def _read(config: Table) -> Params | None:
         if not words or len(words) > 6 or not words[0]:
             config.error(path, "expected [device, mount point, type, options, dump, pass]")
         elif len(words) == 1 or words[1] is None:
-            removed.append(_source(words[0]))
+            removed.append(_source(words[0], config))
         else:
+            words[0] = _source(words[0], config)
             filled = [word if word is not None else other for word, other in
                       zip([*words, *[None] * (6 - len(words))], defaults, strict=True)]  # fmt: skip
             if problem := _problem(filled):
                 config.error(path, problem)
             else:
-                lines.append([_source(str(filled[0])), *map(str, filled[1:])])
+                lines.append([str(word) for word in filled])
             _warn(config, path, filled)
     return {"lines": lines, "removed": removed} if lines or removed else None
 
@@ -55,16 +57,21 @@ def _defaults(config: Table) -> list[str | None]:
     ]
 
 
-def _source(name: str) -> str:
-    return devices.full_name(name) or name
+def _source(name: str, config: Table) -> str:
+    device, number = aliases.place_of(name, config)
+    if device and int(number or 0):
+        return devices.partition(device, int(number))
+    return device or name
 
 
 def _problem(fields: list[str | None]) -> str:
     source, point, *rest = fields
     if not source or not _SOURCE.fullmatch(source):
         return "the device is no name that fstab could hold"
-    if re.fullmatch(r"(ephemeral|ami|root|swap)[0-9]*", source):
+    if aliases.is_of_a_cloud(source):
         return f"{source} is a name of a cloud, not known here; name the device"
+    if rest[0] in _ON_DISKS and not re.search(r"[/:=]", source):
+        return f"{source} is no device such as /dev/vdb, and no name in device_aliases"
     if not point:
         return "the mount point is missing"
     if point != "none" and (problem := places.problem(point)):

@@ -116,6 +116,9 @@ def test_everything_that_is_common_becomes_steps_in_the_order_of_cloud_init() ->
         ("bootcmd: [[a, [b]]]", "bootcmd[0]: expected a text, or a list of texts"),
         ("mounts: [vdb]", "mounts[0]: expected [device"),
         ("mounts: [[ephemeral0, /mnt/a]]", "mounts[0]: ephemeral0 is a name of a cloud"),
+        ("mounts: [[ephemeral0.1, /mnt/a]]", "mounts[0]: ephemeral0.1 is a name of a cloud"),
+        ("mounts: [[swap, none, swap]]", "mounts[0]: swap is a name of a cloud"),
+        ("mounts: [[my_alias.1, /mnt/a]]", "mounts[0]: my_alias.1 is no device"),
         ("mounts: [[vdb, /data]]", "mounts[0]: the mount point: only /etc"),
         ("mounts: [[vdb, /mnt/../usr]]", "mounts[0]: the mount point: a path must not"),
         ("mounts: [[vdb, '/mnt/a b']]", "mounts[0]: fields must not hold blanks"),
@@ -239,6 +242,38 @@ def test_a_device_may_have_an_alias() -> None:
     assert params(text, "disk_setup")["disks"] == [
         {"device": "/dev/vdb", "table": "dos", "shares": [[25, ""], [75, "82"]], "overwrite": False}
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "device"),
+    [
+        ("data", "/dev/vdb"),
+        ("data.0", "/dev/vdb"),
+        ("data.1", "/dev/vdb1"),
+        ("fast.2", "/dev/nvme1n1p2"),
+        ("lun.1", "/dev/disk/azure/scsi1/lun0-part1"),
+        ("v.1", "/dev/vdc"),
+        ("vdb.1", "/dev/vdb1"),
+        ("/dev/vdb.3", "/dev/vdb3"),
+        ("/dev/mapper/vg-data.1", "/dev/mapper/vg-data.1"),
+        ("/dev/disk/by-id/scsi-0.1", "/dev/disk/by-id/scsi-0.1"),
+        ("LABEL=data.1", "LABEL=data.1"),
+        ("10.0.0.1:/data.1", "10.0.0.1:/data.1"),
+        ("sr0", "/dev/sr0"),
+    ],
+)
+def test_a_mount_names_its_device_as_the_other_keys_do(name: str, device: str) -> None:
+    text = (
+        "device_aliases: {data: /dev/vdb, fast: /dev/nvme1n1, v.1: /dev/vdc, "
+        f"lun: /dev/disk/azure/scsi1/lun0}}\nmounts: [['{name}', /mnt/a], ['{name}', null]]"
+    )
+    made = params(text, "mounts")
+    assert (made["lines"][0][0], made["removed"]) == (device, [device])
+
+
+def test_what_has_no_device_needs_no_name_of_one() -> None:
+    text = "mounts: [[tmpfs, /mnt/a, tmpfs], [share0, /mnt/b, virtiofs]]"
+    assert [line[0] for line in params(text, "mounts")["lines"]] == ["tmpfs", "share0"]
 
 
 def test_a_changed_setting_changes_only_its_own_step() -> None:

@@ -105,6 +105,24 @@ FORMS: dict[str, tuple[str, list[str], list[str]]] = {
         ["disk_setup", "fs_setup"],
         [],
     ),
+    "disks with names of one's own, down to what is mounted": (
+        """
+        device_aliases: {my_alias: /dev/sdb, swap_disk: /dev/sdc}
+        disk_setup:
+          my_alias: {table_type: gpt, layout: [50, 50], overwrite: true}
+          swap_disk: {table_type: gpt, layout: [[100, 82]], overwrite: true}
+        fs_setup:
+          - {label: fs1, filesystem: ext4, device: my_alias.1}
+          - {label: fs2, filesystem: ext4, device: my_alias.2}
+          - {label: swap, filesystem: swap, device: swap_disk.1}
+        mounts:
+          - [my_alias.1, /mnt/one]
+          - [my_alias.2, /mnt/two]
+          - [swap_disk.1, none, swap, sw, "0", "0"]
+        """,
+        ["disk_setup", "fs_setup", "mounts"],
+        [],
+    ),
     "a file system made by a command": (
         "fs_setup: [{label: x, filesystem: ext4, device: /dev/vdb, cmd: mkfs -t ext4 /dev/vdb}]",
         ["fs_setup"],
