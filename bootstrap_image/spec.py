@@ -25,6 +25,8 @@ CONTRACT_LABEL: Final = "io.hatchway.bootstrap.contract"
 
 HOST: Final = "/host"
 WRITABLE: Final = ("/etc", "/opt", "/usr/local", "/var", "/root", "/home", "/mnt", "/run")
+# Those of them from which mounts pass back to the host.
+SHARED: Final = ("/var", "/opt", "/usr/local", "/root", "/home", "/mnt")
 TMP: Final = "/tmp"  # noqa: S108 - the container's own
 RUN: Final = "/run/hatchway/bootstrap"
 STATE: Final = "/var/lib/hatchway/bootstrap"

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from bootstrap_image import aliases, devices, places
 from bootstrap_image.fstab import keep
-from bootstrap_image.host import ModuleError
 from bootstrap_image.module import Module, Params
+from bootstrap_image.mounting import mount_at, swap_on
 from bootstrap_image.table import as_text
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def _read(config: Table) -> Params | None:
         elif len(words) == 1 or words[1] is None:
             removed.append(_source(words[0], config))
         else:
-            words[0] = _source(words[0], config)
+            words[:2] = _source(words[0], config), _point(words[1])
             filled = [word if word is not None else other for word, other in
                       zip([*words, *[None] * (6 - len(words))], defaults, strict=True)]  # fmt: skip
             if problem := _problem(filled):
@@ -64,6 +64,11 @@ def _source(name: str, config: Table) -> str:
     return device or name
 
 
+def _point(path: str) -> str:
+    """As the kernel will show it."""
+    return re.sub(r"/+", "/", path).rstrip("/") or path
+
+
 def _problem(fields: list[str | None]) -> str:
     source, point, *rest = fields
     if not source or not _SOURCE.fullmatch(source):
@@ -74,7 +79,7 @@ def _problem(fields: list[str | None]) -> str:
         return f"{source} is no device such as /dev/vdb, and no name in device_aliases"
     if not point:
         return "the mount point is missing"
-    if point != "none" and (problem := places.problem(point)):
+    if point != "none" and (problem := places.mount_problem(point)):
         return f"the mount point: {problem}"
     if any(re.search(r"[\s#\\]", word or "") for word in (point, *rest)):
         return "fields must not hold blanks, # or backslashes"
@@ -89,15 +94,6 @@ def _warn(config: Table, path: str, fields: list[str | None]) -> None:
                               "/etc/fstab; use credentials=FILE")  # fmt: skip
 
 
-def swap_on(source: str, host: Host) -> None:
-    used = {line.split()[0] for line in host.read("/proc/swaps").splitlines() if line.split()}
-    if {source, devices.node(host, source)} & used:
-        host.say(f"{source} is used as swap already")
-        return
-    host.run("swapon", source)
-    host.say(f"{source} is used as swap")
-
-
 def _act(params: Params, host: Host) -> None:
     keep(params["lines"], params["removed"], host)
 
@@ -108,39 +104,9 @@ def _act(params: Params, host: Host) -> None:
         if fstype == "swap":
             swap_on(source, host)
         elif point != "none":
-            _mount(source, point, options, host)
+            mount_at(point, source, options, host)
 
     host.each(params["lines"], mount)
-
-
-def _mount(source: str, point: str, options: str, host: Host) -> None:
-    before = devices.mounted_at(host, point)
-    if before and _same(source, options, before, host):
-        host.say(f"{point} is mounted already")
-        return
-    host.path(point).mkdir(parents=True, exist_ok=True)
-    try:
-        host.run("mount", point)
-    except ModuleError as error:
-        raise ModuleError(f"{point}: {error}") from error
-    # With `nofail`, mount(8) says nothing when there is no such device.
-    if devices.mounted_at(host, point) == before:
-        raise ModuleError(f"{point}: nothing was mounted; is the device there?")
-    host.say(f"mounted {point}")
-
-
-def _same(source: str, options: str, mount: devices.Mounted, host: Host) -> bool:
-    """Whether this is the mount that a line of fstab asks for."""
-    device = devices.node(host, source)
-    if not device:
-        return mount.source == source
-    part = re.search(r"(?:^|,)subvol=/?([^,]*)", options)
-    # What is a directory of the disk elsewhere is not the disk.
-    whole = mount.root == (f"/{part[1]}" if part else "/")
-    # btrfs has a number of its own; other names may be those of another /dev.
-    return whole and (
-        mount.device == devices.number(host, device) or mount.source in (source, device)
-    )
 
 
 MODULE = Module(

@@ -12,7 +12,7 @@ from bootstrap_image import places
 from bootstrap_image.fstab import keep
 from bootstrap_image.host import ModuleError
 from bootstrap_image.module import Module, Params
-from bootstrap_image.modules.mounts import swap_on
+from bootstrap_image.mounting import swap_on
 
 if TYPE_CHECKING:
     from bootstrap_image.host import Host

@@ -52,9 +52,6 @@ WANTS: Final = {
     "AUDIT_CONTROL": "audit rules",
 }
 
-# Where a script's mounts must show on the host as well; nobody mounts below the others.
-_SHARED: Final = ("/var", "/opt", "/usr/local", "/root", "/home", "/mnt")
-
 
 def plan(
     image: Image, host: Host, *, memory: int, cpus: float, pids: int, more: Iterable[str] = ()
@@ -94,7 +91,7 @@ def _mounts(host: Host, notes: list[str]) -> tuple[Mount, ...]:
 
 
 def _state(place: str, host: Host) -> Mount:
-    shared = host.root_shared and place in _SHARED
+    shared = host.root_shared and place in spec.SHARED
     return Mount(
         # On these hosts /opt and others are links into the data disk.
         source=str(Path(place).resolve()),

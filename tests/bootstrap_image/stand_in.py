@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from bootstrap_image.host import Host, ModuleError
 from bootstrap_image.modules import BY_NAME
 from bootstrap_image.plan import plan
+from bootstrap_image.spec import SHARED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,6 +30,7 @@ class StandIn(Host):
         self.failing = ""
         for name in ("etc", "opt", "var", "run", "mnt", "host/usr/lib/systemd/system", "proc/self"):
             (root / name).mkdir(parents=True)
+        self.mounted()
 
     def run(self, *argv: str, given: str | None = None, ok: Iterable[int] = (0,)) -> str:  # noqa: ARG002 - of the real one
         line = " ".join(argv)
@@ -40,6 +42,12 @@ class StandIn(Host):
 
     def say(self, message: str) -> None:
         self.said.append(message)
+
+    def mounted(self, *lines: str) -> None:
+        """What is mounted besides the host's directories: in the container they are mounts too."""
+        own = [f"{number} 1 254:9 {place} {place} rw shared:1 - ext4 /dev/vda9 rw"
+               for number, place in enumerate(SHARED, 100)]  # fmt: skip
+        self.put("proc/self/mountinfo", "".join(f"{line}\n" for line in [*own, *lines]))
 
     def text(self, name: str) -> str:
         return (self.root / name).read_text()

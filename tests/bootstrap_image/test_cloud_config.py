@@ -119,7 +119,12 @@ def test_everything_that_is_common_becomes_steps_in_the_order_of_cloud_init() ->
         ("mounts: [[ephemeral0.1, /mnt/a]]", "mounts[0]: ephemeral0.1 is a name of a cloud"),
         ("mounts: [[swap, none, swap]]", "mounts[0]: swap is a name of a cloud"),
         ("mounts: [[my_alias.1, /mnt/a]]", "mounts[0]: my_alias.1 is no device"),
-        ("mounts: [[vdb, /data]]", "mounts[0]: the mount point: only /etc"),
+        ("mounts: [[vdb, /data]]", "mounts[0]: the mount point: only mounts at or below"),
+        ("mounts: [[vdb, /etc/x]]", "mounts[0]: the mount point: only mounts at or below"),
+        ("mounts: [[vdb, /run/x]]", "mounts[0]: the mount point: only mounts at or below"),
+        ("mounts: [[vdb, /]]", "mounts[0]: the mount point: only mounts at or below"),
+        ("mounts: [[vdb, /var]]", "mounts[0]: the mount point: a mount over /var would hide"),
+        ("mounts: [[vdb, /opt/]]", "mounts[0]: the mount point: a mount over /opt would hide"),
         ("mounts: [[vdb, /mnt/../usr]]", "mounts[0]: the mount point: a path must not"),
         ("mounts: [[vdb, '/mnt/a b']]", "mounts[0]: fields must not hold blanks"),
         ("swap: {filename: /usr/swap, size: 1G}", "swap.filename: only /etc"),
@@ -230,6 +235,12 @@ def test_short_lines_of_mounts_are_filled_up() -> None:
     assert params("mounts: [[vdb, /mnt/a]]", "mounts")["lines"] == [
         ["/dev/vdb", "/mnt/a", "auto", "defaults,nofail", "0", "2"]
     ]
+
+
+@pytest.mark.parametrize("point", ["/mnt", "/mnt/", "/home", "/root", "/usr/local", "/var//data/"])
+def test_a_disk_may_be_mounted_over_a_directory_that_the_host_shares(point: str) -> None:
+    (line,) = params(f"mounts: [[vdb, {point}]]", "mounts")["lines"]
+    assert line[1] == point.rstrip("/").replace("//", "/")
 
 
 def test_defaults_of_mounts_may_be_given() -> None:

@@ -29,7 +29,7 @@ def test_a_mount_is_made_once(host: StandIn) -> None:
     with pytest.raises(ModuleError, match="nothing was mounted"):
         do("mounts: [[vdb, /mnt/a]]", host)
     assert host.ran == ["mount /mnt/a"]
-    host.put("proc/self/mountinfo", "30 1 254:16 / /mnt/a rw - ext4 /dev/vdb rw\n")
+    host.mounted("30 1 254:16 / /mnt/a rw - ext4 /dev/vdb rw")
     (host.root / "dev").mkdir()
     do("mounts: [[/dev/vdb, /mnt/a]]", host)
     assert host.ran == ["mount /mnt/a"]
@@ -65,7 +65,7 @@ def test_what_is_mounted_already_is_known_by_its_device(
 ) -> None:
     _disk(host, "vdb", "254:16")
     host.answers = {"findfs": "/dev/vdb\n"}
-    host.put("proc/self/mountinfo", f"30 1 {there}\n")
+    host.mounted(f"30 1 {there}")
     try:
         do(f"mounts: [[{source}, /mnt/a, ext4]]", host)
     except ModuleError:  # the stand-in mounts nothing
@@ -75,21 +75,64 @@ def test_what_is_mounted_already_is_known_by_its_device(
 
 def test_a_tag_that_no_device_has_is_not_there(host: StandIn) -> None:
     host.answers = {"findfs": "findfs: unable to resolve 'LABEL=data'\n"}
-    host.put("proc/self/mountinfo", "30 1 254:144 / /mnt/a rw - ext4 /dev/vda9 rw\n")
+    host.mounted("30 1 254:144 / /mnt/a rw - ext4 /dev/vda9 rw")
     with pytest.raises(ModuleError, match="nothing was mounted; is the device there"):
         do("mounts: [[LABEL=data, /mnt/a, ext4]]", host)
 
 
 def test_a_share_of_another_machine_is_known_by_its_name(host: StandIn) -> None:
-    host.put("proc/self/mountinfo", "30 1 0:50 / /mnt/a rw - nfs4 nas:/x rw\n")
+    host.mounted("30 1 0:50 / /mnt/a rw - nfs4 nas:/x rw")
     do("mounts: [[nas:/x, /mnt/a, nfs]]", host)
     assert host.ran == []
 
 
 def test_a_part_of_a_btrfs_is_known_by_its_name_in_the_options(host: StandIn) -> None:
     _disk(host, "vdb", "254:16")
-    host.put("proc/self/mountinfo", "30 1 0:41 /@data /mnt/a rw - btrfs /dev/vdb rw\n")
+    host.mounted("30 1 0:41 /@data /mnt/a rw - btrfs /dev/vdb rw")
     do("mounts: [[vdb, /mnt/a, btrfs, 'noatime,subvol=@data']]", host)
+    assert host.ran == []
+
+
+@pytest.mark.parametrize("line", ["/dev/vda9, /mnt", "LABEL=data, /mnt", "tmpfs, /mnt, tmpfs"])
+def test_the_hosts_own_directory_is_not_yet_what_is_to_be_mounted_over_it(
+    host: StandIn, line: str
+) -> None:
+    _disk(host, "vda9", "254:9")
+    host.answers = {"findfs": "/dev/vda9\n"}
+    with pytest.raises(ModuleError, match="nothing was mounted"):
+        do(f"mounts: [[{line}]]", host)
+    assert "mount /mnt" in host.ran
+
+
+def test_a_disk_over_a_directory_of_the_host_is_mounted_once(host: StandIn) -> None:
+    _disk(host, "vdb", "254:16")
+    host.mounted("30 104 254:16 / /mnt rw - ext4 /dev/vdb rw")
+    do("mounts: [[vdb, /mnt/]]", host)
+    assert (host.ran, host.said) == ([], ["/mnt is mounted already"])
+
+
+def test_a_mount_through_a_link_that_leaves_what_the_host_sees_is_refused(host: StandIn) -> None:
+    (host.root / "srv").mkdir()
+    (host.root / "mnt/a").symlink_to("../srv")
+    with pytest.raises(ModuleError, match="/mnt/a leads to /srv by a link"):
+        do("mounts: [[vdb, /mnt/a/b], [vdb, /mnt/a]]", host)
+    assert host.ran == []
+    assert not (host.root / "srv/b").exists()
+
+
+def test_a_link_within_what_the_host_sees_is_followed(host: StandIn) -> None:
+    _disk(host, "vdb", "254:16")
+    (host.root / "var/data").mkdir()
+    (host.root / "mnt/a").symlink_to("../var/data")
+    host.mounted("30 104 254:16 / /var/data rw - ext4 /dev/vdb rw")
+    do("mounts: [[vdb, /mnt/a]]", host)
+    assert host.ran == []
+
+
+def test_a_directory_that_the_host_lacks_is_no_place_for_a_mount(host: StandIn) -> None:
+    host.put("proc/self/mountinfo", "30 1 254:9 /var /var rw - ext4 /dev/vda9 rw\n")
+    with pytest.raises(ModuleError, match="/mnt/a: the host has no /mnt"):
+        do("mounts: [[vdb, /mnt/a]]", host)
     assert host.ran == []
 
 

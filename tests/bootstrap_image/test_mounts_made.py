@@ -75,3 +75,15 @@ def test_a_disk_is_found_by_its_label_whatever_is_mounted_there(tmp_path: Path, 
     look = "findmnt --noheadings --output SOURCE /mnt/data | tail -n 1"
     said = container(tmp_path, config, look, there=there).splitlines()
     assert said == ["mounted /mnt/data", "/mnt/data is mounted already", disk]
+
+
+def test_a_disk_over_the_hosts_own_mnt_shows_on_the_host(tmp_path: Path, disk: str) -> None:
+    config = f"mounts: [[{disk}, /mnt], [LABEL={LABEL}, /mnt, ext4]]"
+    said = container(tmp_path, config, 'touch /mnt/mark; ls "$1/mnt"').splitlines()
+    assert said == ["mounted /mnt", "/mnt is mounted already", "lost+found", "mark"]
+    assert f"LABEL={LABEL}\t/mnt\text4\t" in (tmp_path / "etc/fstab").read_text()
+
+
+def test_a_disk_that_is_not_there_is_not_taken_for_the_hosts_own_mnt(tmp_path: Path) -> None:
+    said = container(tmp_path, "mounts: [[LABEL=hatch-none, /mnt, ext4]]", "true")
+    assert "/mnt: nothing was mounted; is the device there?" in said
