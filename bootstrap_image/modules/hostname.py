@@ -26,7 +26,10 @@ def _read(config: Table) -> Params | None:
         if name and not is_name(name):
             config.error(key, "a host name has letters, digits and hyphens, at most 64")
             return None
-    # A fqdn under `hostname` is taken as it is, as cloud-init does.
+    if "." in hostname and not fqdn:
+        # As cloud-init: a full name, wherever it stands, gives its first label to the host, unless
+        # all of it is asked for. kubelet's node is called after it.
+        hostname, fqdn = "", hostname
     name = (fqdn if full else "") or hostname or fqdn.split(".")[0]
     return {"name": name} if name and not keep else None
 

@@ -220,6 +220,10 @@ def test_a_command_as_a_list_is_quoted_word_by_word() -> None:
         ("hostname: a", "a"),
         ("fqdn: a.b.c", "a"),
         ("hostname: a\nfqdn: x.b.c", "a"),
+        ("hostname: a.b.c", "a"),
+        ("hostname: a.b.c\nprefer_fqdn_over_hostname: false", "a"),
+        ("hostname: a.b.c\nprefer_fqdn_over_hostname: true", "a.b.c"),
+        ("hostname: a.b\nfqdn: x.b.c", "a.b"),
         ("hostname: a\nfqdn: x.b.c\nprefer_fqdn_over_hostname: true", "x.b.c"),
     ],
 )
