@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bootstrap_image import hostfile
+from bootstrap_image.hostfile import Attributes
 from bootstrap_image.places import below
 from bootstrap_image.spec import HOST, TMP, WRITABLE
 
@@ -66,39 +67,21 @@ class Host:
         return done.stdout
 
     def write(
-        self, name: str, data: bytes, *, mode: int = 0o644, owner: tuple[int, int] = (0, 0)
-    ) -> None:
-        """Replace a file in one piece; its directories are made."""
-        target = self._inside(name)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        fresh = target.with_name(f".{target.name[:200]}.hatchway")
-        with contextlib.suppress(FileNotFoundError):
-            fresh.unlink()
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
-        try:
-            self._fill(os.open(fresh, flags, 0o600), data, mode, owner)
-            try:
-                fresh.replace(target)
-            except OSError as error:
-                if error.errno != errno.EBUSY:
-                    raise
-                # A mount point, as engines make /etc/hosts one: only its content can change.
-                with target.open("wb") as file:
-                    file.write(data)
-        finally:
-            with contextlib.suppress(FileNotFoundError):
-                fresh.unlink()
+        self, name: str, data: bytes, *,
+        mode: int | None = None, owner: tuple[int, int] | None = None,
+    ) -> None:  # fmt: skip
+        """Replace a file; without `mode` and `owner` it keeps its own."""
+        hostfile.replace(self._inside(name), data, Attributes(mode, owner))
 
     def append(
-        self, name: str, data: bytes, *, mode: int | None = None, owner: tuple[int, int] = (0, 0)
-    ) -> None:
+        self, name: str, data: bytes, *,
+        mode: int | None = None, owner: tuple[int, int] | None = None,
+    ) -> None:  # fmt: skip
         target = self._inside(name)
         if target.is_symlink():
             # What it leads to is written: that must be inside as well.
             target = self._inside(self.real(name))
-        target.parent.mkdir(parents=True, exist_ok=True)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
-        self._fill(os.open(target, flags, 0o600), data, mode, owner)
+        hostfile.append(target, data, Attributes(mode, owner))
 
     def link(self, name: str, target: str) -> None:
         """A symbolic link, in place of whatever was there."""
@@ -157,17 +140,6 @@ class Host:
 
     def _within(self, real: Path) -> bool:
         return real.is_relative_to(self._root.resolve())
-
-    @staticmethod
-    def _fill(descriptor: int, data: bytes, mode: int | None, owner: tuple[int, int]) -> None:
-        with os.fdopen(descriptor, "wb") as file:
-            # Owner first: a change of it takes the set-user-id bit away.
-            os.fchown(descriptor, *owner)
-            if mode is not None:
-                os.fchmod(descriptor, mode)
-            file.write(data)
-            file.flush()
-            os.fsync(descriptor)
 
 
 def _reason(program: str, output: str) -> str:

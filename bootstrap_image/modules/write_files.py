@@ -54,8 +54,11 @@ def _entry(entry: Table) -> dict[str, Any] | None:
         return None
     if content is None or mode is None:
         return None
-    return {"path": path, "content": base64.b64encode(content).decode(), "mode": mode,
-            "owner": owner, "append": append, "defer": defer}  # fmt: skip
+    # What is only added to has a mode and an owner already; it may be secret.
+    return {"path": path, "content": base64.b64encode(content).decode(),
+            "mode": None if append and "permissions" not in entry else mode,
+            "owner": "" if append and "owner" not in entry else owner,
+            "append": append, "defer": defer}  # fmt: skip
 
 
 def _content(entry: Table) -> bytes | None:
@@ -103,7 +106,8 @@ def _mode(entry: Table) -> int | None:
 
 def _act(params: Params, host: Host) -> None:
     def write(file: dict[str, Any]) -> None:
-        owner, data = _ids(file["owner"], host), base64.b64decode(file["content"])
+        owner = _ids(file["owner"], host) if file["owner"] else None
+        data = base64.b64decode(file["content"])
         put = host.append if file["append"] else host.write
         try:
             put(file["path"], data, mode=file["mode"], owner=owner)
@@ -133,7 +137,10 @@ def _id(name: str, file: str, host: Host) -> int:
 
 def _describe(params: Params) -> list[str]:
     return [
-        f"write {file['path']} ({file['mode']:04o} {file['owner']})" for file in params["files"]
+        f"add to {file['path']}"
+        if file["append"]
+        else f"write {file['path']} ({file['mode']:04o} {file['owner']})"
+        for file in params["files"]
     ]
 
 

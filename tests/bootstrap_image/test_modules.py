@@ -34,6 +34,51 @@ def test_a_file_can_be_appended_to(host: StandIn) -> None:
     assert host.text("etc/a") == "one\ntwo\n"
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("etc/fstab", "mounts: [[//nas/x, /mnt/a, cifs, noauto]]"),
+        ("etc/fstab", "swap: {filename: /var/swap, size: 1M}"),
+        ("etc/hosts", "manage_etc_hosts: true\nhostname: a\npreserve_hostname: true"),
+        ("etc/chrony.conf", "ntp: {servers: [a]}"),
+        ("etc/ssl/cert.pem", "ca_certs: {remove_defaults: true}"),
+        ("etc/timezone", "timezone: Etc/UTC"),
+        ("etc/sysctl.d/90-hatchway.conf", "sysctl: {vm.swappiness: 1}"),
+        ("etc/a", "write_files: [{path: /etc/a, content: x, append: true}]"),
+    ],
+)
+def test_a_file_that_is_edited_keeps_its_mode_and_owner(
+    host: StandIn, name: str, text: str
+) -> None:
+    for other in ("chronyd.service", "../../../share/zoneinfo/Etc/UTC"):
+        host.put(f"host/usr/lib/systemd/system/{other}", "")
+    host.put("proc/sys/vm/swappiness", "")
+    host.put(name, "")
+    os.chown(host.root / name, 7, 8)
+    (host.root / name).chmod(0o640)
+    do(text, host)
+    found = (host.root / name).stat()
+    assert host.text(name)
+    assert (stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid) == (0o640, 7, 8)
+
+
+@pytest.mark.parametrize("append", ["true", "false"])
+def test_what_user_data_says_of_mode_and_owner_holds_for_a_file_that_is_there(
+    host: StandIn, append: str
+) -> None:
+    host.put("etc/a", "")
+    (host.root / "etc/a").chmod(0o777)
+    entry = "path: /etc/a, content: x, permissions: '0600', owner: '7:8'"
+    do(f"write_files: [{{{entry}, append: {append}}}]", host)
+    found = (host.root / "etc/a").stat()
+    assert (stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid) == (0o600, 7, 8)
+
+
+def test_a_file_that_appending_makes_is_like_any_other(host: StandIn) -> None:
+    do("write_files: [{path: /etc/a, content: x, append: true}]", host)
+    assert stat.S_IMODE((host.root / "etc/a").stat().st_mode) == 0o644
+
+
 def test_an_unknown_owner_stops_that_file_only(host: StandIn) -> None:
     with pytest.raises(ModuleError, match="nobody-here is not in /etc/passwd"):
         do("write_files: [{path: /etc/a, owner: nobody-here}, {path: /etc/b, content: b}]", host)
