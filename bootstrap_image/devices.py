@@ -46,6 +46,15 @@ def partition(device: str, number: int) -> str:
     return f"{device}p{number}" if device[-1].isdigit() else f"{device}{number}"
 
 
+def first_of(host: Host, source: str) -> str:
+    """A disk with partitions stands for its first one, where a file system is meant."""
+    if not source.startswith("/dev/"):
+        return source
+    first = partition(source, 1)
+    disk, part = (host.real(name).rpartition("/")[2] for name in (source, first))
+    return first if host.exists(f"/sys/class/block/{disk}/{part}") else source
+
+
 def mounts(host: Host) -> list[Mounted]:
     """What is mounted, the latest last."""
     found = list[Mounted]()

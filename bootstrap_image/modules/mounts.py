@@ -95,7 +95,10 @@ def _warn(config: Table, path: str, fields: list[str | None]) -> None:
 
 
 def _act(params: Params, host: Host) -> None:
-    keep(params["lines"], params["removed"], host)
+    # A whole disk is what people name; disk_setup may have made a partition of it.
+    lines = [[devices.first_of(host, line[0]), *line[1:]] for line in params["lines"]]
+    removed = [name for each in params["removed"] for name in (each, devices.first_of(host, each))]
+    keep(lines, removed, host)
 
     def mount(line: list[Any]) -> None:
         source, point, fstype, options = line[:4]
@@ -106,7 +109,7 @@ def _act(params: Params, host: Host) -> None:
         elif point != "none":
             mount_at(point, source, options, host)
 
-    host.each(params["lines"], mount)
+    host.each(lines, mount)
 
 
 MODULE = Module(

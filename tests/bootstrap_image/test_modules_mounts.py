@@ -136,6 +136,40 @@ def test_a_directory_that_the_host_lacks_is_no_place_for_a_mount(host: StandIn) 
     assert host.ran == []
 
 
+@pytest.mark.parametrize(
+    ("name", "device"),
+    [
+        ("vdb", "/dev/vdb1"),
+        ("data", "/dev/vdb1"),
+        ("data.0", "/dev/vdb1"),
+        ("data.2", "/dev/vdb2"),
+        ("vdb1", "/dev/vdb1"),
+        ("vdc", "/dev/vdc"),
+        ("/dev/disk/by-id/x", "/dev/disk/by-id/x-part1"),
+    ],
+)
+def test_a_disk_with_partitions_stands_for_its_first_one(
+    host: StandIn, name: str, device: str
+) -> None:
+    for disk in ("vdb", "vdb/vdb1", "vdb/vdb2", "vdb/vdb11", "vdc", "vdc1"):
+        host.put(f"sys/class/block/{disk}/dev", "")
+    for node in ("vdb", "vdb1", "vdb2", "vdb11", "vdc", "vdc1"):
+        host.put(f"dev/{node}", "")
+    (host.root / "dev/disk/by-id").mkdir(parents=True)
+    (host.root / "dev/disk/by-id/x").symlink_to("../../vdb")
+    (host.root / "dev/disk/by-id/x-part1").symlink_to("../../vdb1")
+    with pytest.raises(ModuleError, match="nothing was mounted"):
+        do(f"device_aliases: {{data: /dev/vdb}}\nmounts: [[{name}, /mnt/a]]", host)
+    assert host.text("etc/fstab").split("\t")[0] == device
+
+
+def test_a_disk_that_is_taken_out_of_fstab_takes_its_first_partition_along(host: StandIn) -> None:
+    host.put("sys/class/block/vdb/vdb1/dev", "")
+    host.put("etc/fstab", "/dev/vdb1 /mnt/a ext4 rw 0 0\n/dev/vdc /mnt/b ext4 rw 0 0\n")
+    do("mounts: [[vdb]]", host)
+    assert host.text("etc/fstab") == "/dev/vdc /mnt/b ext4 rw 0 0\n"
+
+
 def test_swap_with_a_label_is_used_once(host: StandIn) -> None:
     host.answers = {"findfs": "/dev/vdb2\n"}
     host.put("proc/swaps", "Filename Type\n/dev/vdb2 partition\n")
