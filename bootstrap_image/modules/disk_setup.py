@@ -7,7 +7,7 @@ import math
 import re
 from typing import TYPE_CHECKING, Any
 
-from bootstrap_image import devices
+from bootstrap_image import devices, parttypes
 from bootstrap_image.aliases import device_of
 from bootstrap_image.host import ModuleError
 from bootstrap_image.module import Module, Params
@@ -53,6 +53,13 @@ def _entry(entry: Table, device: str) -> dict[str, Any] | None:
     if not shares or sum(share for share, _ in shares) > 100:
         entry.error("layout", "expected true, or a list of percentages that sum up to 100 at most")
         return None
+    types = [parttypes.known(kind, word) for _, word in shares]
+    if None in types:
+        word = shares[types.index(None)][1]
+        which = "a gpt" if kind == "gpt" else "an mbr"
+        entry.error("layout", f"{word} is no type of a partition in {which} that is known here")
+        return None
+    shares = [[share, word] for (share, _), word in zip(shares, types, strict=True)]
     return {"device": device, "table": _TABLES[kind], "shares": shares, "overwrite": overwrite}
 
 

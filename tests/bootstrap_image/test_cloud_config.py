@@ -146,6 +146,14 @@ def test_everything_that_is_common_becomes_steps_in_the_order_of_cloud_init() ->
             "table_type: expected gpt or mbr",
         ),
         (
+            "disk_setup: {/dev/vdb: {layout: [[50, 8200]]}}",
+            "disk_setup./dev/vdb.layout: 8200 is no type of a partition in an mbr",
+        ),
+        (
+            "disk_setup: {/dev/vdb: {layout: [50, [50, 44]], table_type: gpt}}",
+            "disk_setup./dev/vdb.layout: 44 is no type of a partition in a gpt",
+        ),
+        (
             "fs_setup: [{device: /dev/vdb, filesystem: zfs}]",
             "fs_setup[0].filesystem: expected one of",
         ),
@@ -289,6 +297,33 @@ def test_a_mount_names_its_device_as_the_other_keys_do(name: str, device: str) -
 def test_what_has_no_device_needs_no_name_of_one() -> None:
     text = "mounts: [[tmpfs, /mnt/a, tmpfs], [share0, /mnt/b, virtiofs]]"
     assert [line[0] for line in params(text, "mounts")["lines"]] == ["tmpfs", "share0"]
+
+
+@pytest.mark.parametrize(
+    ("table", "kind", "word"),
+    [
+        ("mbr", 82, "82"),
+        ("mbr", "8e", "8e"),
+        ("mbr", "swap", "swap"),
+        ("gpt", 82, "swap"),
+        ("gpt", 8200, "swap"),
+        ("gpt", 83, "linux"),
+        ("gpt", "8e00", "lvm"),
+        ("gpt", "fd", "raid"),
+        ("gpt", "EF", "uefi"),
+        ("gpt", "raid", "raid"),
+        (
+            "gpt",
+            "0fc63daf-8483-4772-8e79-3d69d8477de4",
+            "0fc63daf-8483-4772-8e79-3d69d8477de4",
+        ),
+    ],
+)
+def test_types_of_partitions_are_those_of_either_table(
+    table: str, kind: int | str, word: str
+) -> None:
+    text = f"disk_setup: {{/dev/vdb: {{table_type: {table}, layout: [[100, {kind}]]}}}}"
+    assert params(text, "disk_setup")["disks"][0]["shares"] == [[100, word]]
 
 
 def test_a_changed_setting_changes_only_its_own_step() -> None:

@@ -17,8 +17,8 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="files are given to ow
 
 
 def test_partitions_take_their_share_and_the_last_the_rest() -> None:
-    assert script("gpt", [[33, ""], [33, "82"], [34, ""]], 10 << 30) == (
-        "label: gpt\nsize=3378MiB\nsize=3378MiB,type=82\n,\n"
+    assert script("gpt", [[33, ""], [33, "swap"], [34, ""]], 10 << 30) == (
+        "label: gpt\nsize=3378MiB\nsize=3378MiB,type=swap\n,\n"
     )
     assert script("dos", [[50, ""]], 1 << 30) == "label: dos\nsize=511MiB\n"
 
