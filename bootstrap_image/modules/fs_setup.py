@@ -62,7 +62,7 @@ def _act(params: Params, host: Host) -> None:
         device = _target(entry, host)
         found = devices.signature(host, device)
         kind, label = entry["kind"], entry["label"]
-        if found.get("TYPE") == kind and found.get("LABEL", "") == label:
+        if _is_made(entry, found):
             host.say(f"{device} has its {kind} already")
             return
         devices.require_unused(host, device)
@@ -78,6 +78,12 @@ def _act(params: Params, host: Host) -> None:
     host.each(params["filesystems"], make)
 
 
+def _is_made(entry: dict[str, Any], found: dict[str, str]) -> bool:
+    """With `any` one of the kind will do, whatever its label."""
+    same = entry["partition"] == "any" or found.get("LABEL", "") == entry["label"]
+    return same and found.get("TYPE") == str(entry["kind"])
+
+
 def _target(entry: dict[str, Any], host: Host) -> str:
     device, which = str(entry["device"]), entry["partition"]
     if which.isdecimal() and int(which):  # cloud-init's 0 is the whole disk
@@ -87,12 +93,7 @@ def _target(entry: dict[str, Any], host: Host) -> str:
         return device
     # The one that has it already, then the first that has nothing, then the first.
     found = {part: devices.signature(host, part) for part in parts}
-    ours = [
-        part
-        for part in parts
-        if found[part].get("TYPE") == entry["kind"]
-        and found[part].get("LABEL", "") == entry["label"]
-    ]
+    ours = [part for part in parts if _is_made(entry, found[part])]
     free = [part for part in parts if "TYPE" not in found[part]]
     return (*ours, *free, *parts)[0]
 

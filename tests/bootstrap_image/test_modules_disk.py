@@ -84,6 +84,32 @@ def test_a_file_system_that_is_there_stays(host: StandIn) -> None:
     assert not any(line.startswith(("wipefs", "mkfs")) for line in host.ran)
 
 
+@pytest.mark.parametrize(
+    ("partition", "made"), [("auto", ["/dev/vdb2"]), ("any", []), ("any, label: other", [])]
+)
+def test_any_takes_a_file_system_of_the_kind_whatever_its_label(
+    host: StandIn, partition: str, made: list[str]
+) -> None:
+    parts = "/dev/vdb disk\n/dev/vdb1 part\n/dev/vdb2 part\n"
+    _disk(host, signature="", parts=parts, used="part")
+    host.answers = {"blkid -p -o export /dev/vdb1": "TYPE=ext4\nLABEL=old\n"} | {
+        words: text for words, text in host.answers.items() if "vdb1" not in words
+    }
+    do(f"fs_setup: [{{device: vdb, filesystem: ext4, partition: {partition}}}]", host)
+    assert [line.split()[-1] for line in host.ran if line.startswith("mkfs")] == made
+
+
+def test_any_replaces_the_kind_that_is_named(host: StandIn) -> None:
+    parts = "/dev/vdb disk\n/dev/vdb1 part\n"
+    _disk(host, signature="", parts=parts, used="part")
+    host.answers["blkid -p -o export /dev/vdb1"] = "TYPE=ntfs\n"
+    do(
+        "fs_setup: [{device: vdb, filesystem: ext4, partition: any, replace_fs: ntfs}]",
+        host,
+    )
+    assert host.ran[-1] == "mkfs.ext4 -F /dev/vdb1"
+
+
 def _mounted(host: StandIn, fstype: str) -> None:
     host.put(
         "proc/self/mountinfo",
