@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 # The first partition of `data`, or of /dev/vdb. Other names may end like that by themselves:
 # ids below /dev/disk, volumes below /dev/mapper.
 _DOTTED = re.compile(r"((?:/dev/)?[^/]+)\.([0-9]{1,3})")
-_OF_CLOUDS = re.compile(r"(ami|root|swap|(ephemeral|ebs)[0-9]*)(\.[0-9]+)?")
+_OF_CLOUDS = re.compile(r"(ami|root|swap|(/dev/)?(ephemeral|ebs)[0-9]*)(\.[0-9]+)?")
 
 
 def device_of(name: str, config: Table) -> str:

@@ -117,6 +117,7 @@ def test_everything_that_is_common_becomes_steps_in_the_order_of_cloud_init() ->
         ("mounts: [vdb]", "mounts[0]: expected [device"),
         ("mounts: [[ephemeral0, /mnt/a]]", "mounts[0]: ephemeral0 is a name of a cloud"),
         ("mounts: [[ephemeral0.1, /mnt/a]]", "mounts[0]: ephemeral0.1 is a name of a cloud"),
+        ("mounts: [[/dev/ephemeral0, /mnt]]", "mounts[0]: /dev/ephemeral0 is a name of a cloud"),
         ("mounts: [[swap, none, swap]]", "mounts[0]: swap is a name of a cloud"),
         ("mounts: [[my_alias.1, /mnt/a]]", "mounts[0]: my_alias.1 is no device"),
         ("mounts: [[vdb, /data]]", "mounts[0]: the mount point: only mounts at or below"),
