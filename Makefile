@@ -9,6 +9,8 @@ export UV_PROJECT_ENVIRONMENT := .venv
 
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
+# They touch nothing of the machine that another could: one process for each processor.
+UNIT := $(PYTEST) --numprocesses=auto --dist=worksteal -m "not engine and not refhost"
 
 .PHONY: help setup check test test-unit test-images test-here test-there unit engines refhost images bundle demo bench clean
 .DEFAULT_GOAL := help
@@ -19,14 +21,14 @@ help: ## Say what can be made
 setup: ## Install what is missing: Debian packages, uv, the project's environment
 	@sh tools/setup.sh
 
-check: setup ## Lint, types and unit tests: about two minutes
+check: setup ## Lint, types and unit tests: about a minute
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(PYTEST) -q -m "not engine and not refhost"
+	$(UNIT) -q
 
 unit: setup ## The unit tests alone
-	$(PYTEST) -q -m "not engine and not refhost"
+	$(UNIT) -q
 
 engines: setup images bundle ## The tests on podman, docker and containerd of this machine
 	$(PYTEST) -q -m engine
@@ -43,7 +45,7 @@ test: setup ## Everything: lint, types, unit tests, engines, reference host
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-here test-there
 
 test-unit:
-	$(PYTEST) --durations=10 -m "not engine and not refhost"
+	$(UNIT) --durations=10
 
 test-images: images bundle
 

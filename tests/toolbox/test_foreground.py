@@ -107,7 +107,7 @@ def test_no_signal_that_was_for_the_client_is_left_for_us() -> None:
         client = foreground.Client((SH, "-c", "exit 0"))
         while client.wait() is None:
             pass
-        os.kill(os.getpid(), signal.SIGUSR1)  # would end us, were it not for `blocked`
+        signal.raise_signal(signal.SIGUSR1)  # would end us, were it not for `blocked`
     assert signal.SIGUSR1 not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
