@@ -25,7 +25,7 @@ from admin_image.spec import (
     DoorSpec,
     Phase,
 )
-from hostview import kernel, seal
+from hostview import kernel, mountinfo, seal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,11 +71,11 @@ class Supervisor:
         self._phase("preparing")
         write_atomically(PID_FILE, f"{os.getpid()}\n")
         # From here on: a mount that appears while we seal must wake the loop afterwards.
-        with Path(seal.MOUNTINFO).open("rb") as mountinfo:
+        with Path(mountinfo.FILE).open("rb") as table:
             self._prepare()
             if not self._ending:
                 self._phase("open")
-                self._watch(mountinfo.fileno())
+                self._watch(table.fileno())
         return self._outcome()
 
     def end_log(self) -> None:
@@ -122,10 +122,10 @@ class Supervisor:
                 )
             time.sleep(LISTEN_INTERVAL)
 
-    def _watch(self, mountinfo: int) -> None:
+    def _watch(self, table: int) -> None:
         poll = select.poll()
         poll.register(self._wake, select.POLLIN)
-        poll.register(mountinfo, select.POLLPRI | select.POLLERR)
+        poll.register(table, select.POLLPRI | select.POLLERR)
         poll.register(self._log.reader, select.POLLIN)
         while not self._ending and self._sshd and self._sshd.poll() is None:
             events = dict(poll.poll())
@@ -133,26 +133,26 @@ class Supervisor:
                 self._drain()
                 processes.reap(besides=self._sshd.pid)
             self._log.copy()
-            if mountinfo in events:
+            if table in events:
                 self._seal_new()
 
     def _seal(self) -> None:
         try:
             sealed = seal.seal(HOST)
-        except OSError as error:
+        except (OSError, ValueError) as error:
             raise DoorError("door.seal-failed", f"cannot seal {HOST}: {error}") from error
         self._warn(*(f"{point} could not be sealed and was taken out" for point in sealed.detached))
 
     def _seal_new(self) -> None:
-        # Sealing is itself a change of mounts: without this look the loop would never rest.
-        if not (new := seal.writable(HOST)):
-            return
         try:
+            # Sealing is itself a change of mounts: without this look the loop would never rest.
+            if not (new := seal.writable(HOST)):
+                return
             self._seal()
             log.line(f"sealed what was mounted meanwhile: {', '.join(new)}")
-        except DoorError as error:
+        except (DoorError, OSError, ValueError) as error:
             # The people inside would lose more by a closed door than by this.
-            self._warn(error.message)
+            self._warn(str(error))
             self._phase("open")
 
     def _outcome(self) -> int:

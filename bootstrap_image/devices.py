@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 from bootstrap_image.host import ModuleError
+from hostview import mountinfo
 
 if TYPE_CHECKING:
     from bootstrap_image.host import Host
@@ -58,18 +59,15 @@ def first_of(host: Host, source: str) -> str:
 def mounts(host: Host) -> list[Mounted]:
     """What is mounted, the latest last."""
     found = list[Mounted]()
-    for line in host.read("/proc/self/mountinfo").splitlines():
+    table = host.path(mountinfo.FILE)
+    for line in mountinfo.lines(mountinfo.text(table)) if table.exists() else ():
         before, _, after = line.partition(" - ")
         left, right = before.split(" "), after.split(" ")
         if len(left) > 4 and len(right) > 1:
-            root, point = (_plain(field) for field in left[3:5])
-            found.append(Mounted(left[0], left[2], root, point, right[0], _plain(right[1])))
+            root, point = map(mountinfo.unescaped, left[3:5])
+            source = mountinfo.unescaped(right[1])
+            found.append(Mounted(left[0], left[2], root, point, right[0], source))
     return found
-
-
-def _plain(field: str) -> str:
-    """Blanks and the like are octal in mountinfo: proc_pid_mountinfo(5)."""
-    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), field)
 
 
 def mounted_at(host: Host, point: str) -> Mounted | None:

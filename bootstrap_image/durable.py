@@ -11,11 +11,10 @@ import contextlib
 import os
 import select
 import signal
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bootstrap_image.spec import HOST
-from hostview import kernel, mountinfo, seal
+from hostview import kernel, mountinfo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,9 +55,8 @@ def _write_out() -> int:
 
 def _disks() -> Iterator[int]:
     """Each disk once, opened for as long as this process lives."""
-    text = Path(seal.MOUNTINFO).read_text(encoding="utf-8", errors="surrogateescape")
     seen = set[int]()
-    for mount in mountinfo.parse(text):
+    for mount in mountinfo.read():
         # What shows below /host shows at its own place as well, or cannot be written to.
         if mount.fstype not in _ON_DISK or mountinfo.inside(mount.point, HOST):
             continue

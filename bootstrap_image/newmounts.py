@@ -33,7 +33,7 @@ class NewMounts:
     """Those that appear from now on."""
 
     def __init__(self) -> None:
-        self._table = Path(seal.MOUNTINFO).open("rb")  # noqa: SIM115 - open as long as we are
+        self._table = Path(mountinfo.FILE).open("rb")  # noqa: SIM115 - open as long as we are
         self._changes = select.poll()
         self._changes.register(self._table, select.POLLPRI)
         self._known = {mount.id for mount in self._read()}
@@ -45,13 +45,13 @@ class NewMounts:
         mounts = self._read()
         new = [mount for mount in mounts if mount.id not in self._known]
         self._known = {mount.id for mount in mounts}
-        return [f"{mount.point} ({why})" for mount in new if (why := _why_dead(mount.point))]
+        dead = [(mount.point, why) for mount in new if (why := _why_dead(mount.point))]
+        return [f"{mountinfo.shown(point)} ({why})" for point, why in dead]
 
     def _read(self) -> list[Mount]:
-        text = Path(seal.MOUNTINFO).read_text(encoding="utf-8", errors="surrogateescape")
         return [
             mount
-            for mount in mountinfo.reachable(mountinfo.parse(text))
+            for mount in mountinfo.reachable(mountinfo.read())
             # Below /host the same ones show again; a trigger would be set off by a look.
             if not mountinfo.inside(mount.point, HOST) and mount.fstype != "autofs"
         ]

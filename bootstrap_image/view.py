@@ -10,7 +10,7 @@ import select
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hostview import seal
+from hostview import mountinfo, seal
 
 if TYPE_CHECKING:
     from bootstrap_image.log import Log
@@ -23,7 +23,7 @@ class View:
         self._root = root
         self._log = log
         # Opened first: a mount that appears while we seal is a change seen afterwards.
-        self._mounts = Path(seal.MOUNTINFO).open("rb")  # noqa: SIM115 - open as long as we are
+        self._mounts = Path(mountinfo.FILE).open("rb")  # noqa: SIM115 - open as long as we are
         self._changes = select.poll()
         self._changes.register(self._mounts, select.POLLPRI)
         if root:
@@ -31,12 +31,14 @@ class View:
 
     def keep_sealed(self) -> None:
         """What a step mounted on the host shows here as well, and can be written until now."""
-        if not self._root or not self._changes.poll(0) or not (new := seal.writable(self._root)):
+        if not self._root or not self._changes.poll(0):
             return
         try:
+            if not (new := seal.writable(self._root)):
+                return
             self._seal()
             self._log.say(f"{', '.join(new[:5])}: mounted meanwhile, and read-only now")
-        except seal.SealError as error:
+        except (OSError, ValueError) as error:
             # What was asked for is done where it was asked for; nobody gains by an end here.
             self._log.say(f"warning: {error}")
 

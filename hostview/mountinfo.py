@@ -1,11 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read /proc/self/mountinfo (proc_pid_mountinfo(5)): plain text in, plain data out."""
+"""The mounts of this namespace (proc_pid_mountinfo(5)): plain text in, plain data out.
+
+Whoever may mount anything, and with FUSE that is everybody, chooses names. The kernel escapes four
+characters in them, and hands on all other bytes: what is no UTF-8, and what Python takes for the
+end of a line.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
+from pathlib import Path
 
+FILE = "/proc/self/mountinfo"
 # What a name may not hold in a table of words: space, tab, newline, backslash and `#`.
 _ESCAPE = re.compile(r"\\([0-7]{3})")
 
@@ -25,8 +33,33 @@ class Mount:
         return "ro" in self.options
 
 
-def parse(text: str) -> list[Mount]:
-    return [_mount(line) for line in text.splitlines() if line]
+def text(path: str | Path = FILE) -> str:
+    """The table as it is: bytes that are no UTF-8 become what `os.fsencode` takes back."""
+    return os.fsdecode(Path(path).read_bytes())
+
+
+def read() -> list[Mount]:
+    return parse(text())
+
+
+def parse(table: str) -> list[Mount]:
+    """The mounts of a table; `ValueError` when it is none."""
+    return [_mount(line) for line in lines(table)]
+
+
+def lines(table: str) -> list[str]:
+    """A line feed alone ends one: `splitlines` would end it at eight more that a name may hold."""
+    return [line for line in table.split("\n") if line]
+
+
+def unescaped(word: str) -> str:
+    r"""`\040` is a blank."""
+    return _ESCAPE.sub(lambda match: chr(int(match[1], 8)), word)
+
+
+def shown(point: str) -> str:
+    """A name for a message or a log: on one line, and whatever reads it can take it."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in point)
 
 
 def below(mounts: list[Mount], root: str) -> list[Mount]:
@@ -73,7 +106,7 @@ def _mount(line: str) -> Mount:
     return Mount(
         id=int(number),
         parent=int(parent),
-        point=_ESCAPE.sub(lambda match: chr(int(match[1], 8)), point),
+        point=unescaped(point),
         options=frozenset(options.split(",")),
         fstype=after.split(" ")[0],
     )

@@ -13,11 +13,9 @@ import dataclasses
 import os
 import signal
 import time
-from pathlib import Path
 
 from hostview import kernel, mountinfo
 
-MOUNTINFO = "/proc/self/mountinfo"
 # One remount takes microseconds; a file server that has not answered by then is as good as dead.
 PATIENCE = 2.0
 POLL_INTERVAL = 0.01
@@ -44,7 +42,7 @@ class SealError(OSError):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Sealed:
-    """How the tree was sealed, and what had to leave the view."""
+    """How the tree was sealed, and what had to leave the view, as names to tell."""
 
     by: str
     detached: tuple[str, ...] = ()
@@ -69,8 +67,8 @@ def seal(root: str, *, walk: bool = False) -> Sealed:
 
 
 def writable(root: str) -> list[str]:
-    """Mount points below `root` that a path leads to and that can be written."""
-    return [mount.point for mount in _reachable(root) if _needs_seal(mount)]
+    """What below `root` a path leads to and can be written, as names to tell."""
+    return [mountinfo.shown(mount.point) for mount in _reachable(root) if _needs_seal(mount)]
 
 
 def flags_of(mount: mountinfo.Mount) -> int:
@@ -111,14 +109,12 @@ def _seal_one_by_one(root: str) -> list[str]:
     for mount in _reachable(root):
         if _needs_seal(mount) and not _remount(mount) and mount.point != root:
             _detach(mount.point)
-            detached.append(mount.point)
+            detached.append(mountinfo.shown(mount.point))
     return detached
 
 
 def _reachable(root: str) -> list[mountinfo.Mount]:
-    text = Path(MOUNTINFO).read_text(encoding="utf-8", errors="surrogateescape")
-    mounts = mountinfo.parse(text)
-    return mountinfo.below(mountinfo.reachable(mounts), root)
+    return mountinfo.below(mountinfo.reachable(mountinfo.read()), root)
 
 
 def _needs_seal(mount: mountinfo.Mount) -> bool:
@@ -152,7 +148,6 @@ def _detach(point: str) -> None:
     try:
         kernel.umount2(point, kernel.MNT_DETACH | kernel.UMOUNT_NOFOLLOW)
     except OSError as error:
-        message = (
-            f"{point} can be neither made read-only nor taken out of the view: {error.strerror}"
-        )
+        name, why = mountinfo.shown(point), error.strerror
+        message = f"{name} can be neither made read-only nor taken out of the view: {why}"
         raise SealError(message) from error

@@ -50,7 +50,7 @@ class Host:
             oom_score_adj=int(Path("/proc/self/oom_score_adj").read_text()),
             cpus=os.cpu_count() or 1,
             memory=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
-            root_shared=_root_is_shared(Path("/proc/self/mountinfo").read_text()),
+            root_shared=_root_is_shared(Path("/proc/self/mountinfo").read_bytes()),
             hybrid_cgroups=Path("/sys/fs/cgroup/unified/cgroup.procs").exists(),
             os_id=release.get("ID", "linux"),
             os_name=release.get("PRETTY_NAME", "Linux"),
@@ -82,12 +82,15 @@ def _process_limit() -> int | None:
     return None if hard is None else min(hard, int(Path("/proc/sys/kernel/pid_max").read_text()))
 
 
-def _root_is_shared(mountinfo: str) -> bool:
-    """Whether `/` can pass its mounts on to a slave: optional fields of proc(5) mountinfo."""
-    for line in mountinfo.splitlines():
-        fields = line.split(" - ")[0].split()
-        if fields[4] == "/":
-            return any(field.startswith(("shared:", "master:")) for field in fields[6:])
+def _root_is_shared(mountinfo: bytes) -> bool:
+    """Whether `/` can pass its mounts on to a slave: optional fields of proc(5) mountinfo.
+
+    Bytes, for anybody may mount something under a name that is no text.
+    """
+    for line in mountinfo.split(b"\n"):
+        fields = line.split(b" - ")[0].split(b" ")
+        if fields[4:5] == [b"/"]:
+            return any(field.startswith((b"shared:", b"master:")) for field in fields[6:])
     return False
 
 

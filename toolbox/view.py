@@ -10,7 +10,6 @@ answers for, are left out: the first are many, and a dead file server would hang
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from hostview import mountinfo, seal
@@ -19,7 +18,6 @@ from launcher.plan import Mount
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MOUNTINFO: Final = Path("/proc/self/mountinfo")
 MOST: Final = 200  # binds; more would make the client's command line and the start too long
 
 # Below these lie mounts of single containers, or of our own.
@@ -39,14 +37,12 @@ def sealed(
     source: str, target: str, reason: str, notes: list[str], *,
     lasting: bool = False, table: str | None = None,
 ) -> list[Mount]:  # fmt: skip
-    """Binds that show `source` at `target`; `table` stands in for /proc/self/mountinfo.
+    """Binds that show `source` at `target`; `table` stands in for that of this namespace.
 
     `lasting` leaves out what is mounted deeper in /run and /tmp, which comes and goes. What is
     left out because it is too much becomes a note.
     """
-    if table is None:
-        table = MOUNTINFO.read_text(encoding="utf-8", errors="surrogateescape")
-    found = sorted(set(_points(table, source)))
+    found = sorted(set(_points(mountinfo.text() if table is None else table, source)))
     points = [p for p in found if not (lasting and _passing(p))]
     if beyond := points[MOST - 1 :]:
         notes.append(
@@ -83,8 +79,8 @@ def _deeper(point: str, place: str) -> bool:
 
 
 def _sayable(point: str) -> bool:
-    """Whether clients with docker's command line can be told this path."""
-    return not set(point) & set(',:"\n') and "//deleted" not in point
+    """Whether engines can be told this path: as part of an argument, and in JSON."""
+    return point.isprintable() and not set(point) & set(',:"') and "//deleted" not in point
 
 
 def _relative(point: str, source: str) -> str:

@@ -22,14 +22,15 @@ PRELUDE = """
 import json, os, subprocess, sys, time
 from hostview import kernel, mountinfo, seal
 root, walk = sys.argv[1], sys.argv[2] == "walk"
+# Line ends of str.splitlines, and a byte that is no UTF-8: the kernel escapes none of them.
+STRANGE = [f"a{c}b" for c in "\\r\\x0b\\x0c\\x1c\\x85\\u2028\\u2029\\udcff"]
 
 def tmpfs(path, flags=0, source="none", **more):
     os.makedirs(path, exist_ok=True)
     kernel.mount(source, path, "tmpfs", flags)
 
 def options(path):
-    with open(seal.MOUNTINFO) as file:
-        return sorted([m for m in mountinfo.parse(file.read()) if m.point == path][-1].options)
+    return sorted([m for m in mountinfo.read() if m.point == path][-1].options)
 
 def writes(path):
     try:
@@ -81,6 +82,37 @@ class TestTree:
         """)
         assert found == [False] * 6
 
+    def test_a_mount_of_any_name_becomes_read_only(self, sealed: Run) -> None:
+        found = sealed("""
+            names = [root + "/" + name for name in STRANGE]
+            for name in names:
+                tmpfs(name)
+            before = seal.writable(root)
+            seal.seal(root, walk=walk)
+            print(json.dumps([[writes(name) for name in names], before]))
+        """)
+        answers, before = found
+        assert answers == [False] * 8
+        assert "".join(before).isprintable()
+
+    def test_a_mount_of_any_name_leaves_the_door_open(self, sealed: Run) -> None:
+        found = sealed("""
+            from admin_image import supervisor
+            supervisor.HOST, supervisor.PHASE_FILE = root, root + "-phase.json"
+            watch = supervisor.Supervisor()
+            for name in STRANGE:
+                tmpfs(root + "/" + name)
+            printed = os.dup(1)
+            os.dup2(os.open(root + "-log", os.O_CREAT | os.O_WRONLY), 1)
+            watch._seal_new()
+            os.dup2(printed, 1)
+            answers = [writes(root + "/" + name) for name in STRANGE]
+            print(json.dumps([answers, open(root + "-log").read()]))
+        """)
+        answers, log = found
+        assert answers == [False] * 8
+        assert log.count("\n") == log.count("sealed what was mounted meanwhile") == 1
+
     def test_what_was_forbidden_stays_forbidden(self, sealed: Run) -> None:
         found = sealed("""
             all_of_them = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
@@ -107,7 +139,7 @@ class TestTree:
         found = sealed("""
             import select
             seal.seal(root, walk=walk)
-            with open(seal.MOUNTINFO) as file:
+            with open(mountinfo.FILE) as file:
                 poll = select.poll(); poll.register(file, select.POLLPRI | select.POLLERR)
                 quiet = poll.poll(50) or poll.poll(50)
                 kernel.mount("none", "/mnt", "tmpfs"); os.makedirs("/mnt/late")
@@ -190,4 +222,4 @@ def test_a_mount_without_a_word_on_access_times_keeps_them_strict() -> None:
 
 
 def test_the_parser_reads_the_real_table() -> None:
-    assert "/" in [mount.point for mount in mountinfo.parse(Path(seal.MOUNTINFO).read_text())]
+    assert "/" in [mount.point for mount in mountinfo.read()]

@@ -50,7 +50,7 @@ def file_systems() -> str:
     lines = [f"{'used':>6} {'left':>12} {'size':>12} {'inodes':>7}  place (source, kind)"]
     lines += [
         f"{each.used:5.1f}% {human(each.free):>12} {human(each.size):>12} "
-        f"{each.inodes_used:6.1f}%  {each.mount.place} ({each.mount.source}, {each.mount.kind})"
+        f"{each.inodes_used:6.1f}%  {each.mount.title}"
         for each in disks.read().file_systems
     ]
     return "\n".join(lines) + "\n"

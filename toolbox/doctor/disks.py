@@ -6,10 +6,10 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from hostview import mountinfo
 from toolbox.doctor.diagnosis import Diagnosis
 
 if TYPE_CHECKING:
@@ -46,6 +46,15 @@ class Mount:
     options: frozenset[str]
     super_options: frozenset[str]
 
+    @property
+    def name(self) -> str:
+        """Its place, in a message."""
+        return mountinfo.shown(self.place)
+
+    @property
+    def title(self) -> str:
+        return mountinfo.shown(f"{self.place} ({self.source}, {self.kind})")
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class FileSystem:
@@ -77,9 +86,7 @@ class Disks:
 
 
 def read() -> Disks:
-    mounts = parse_mounts(
-        Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace")
-    )
+    mounts = parse_mounts(mountinfo.text())
     fstab = ""
     with contextlib.suppress(OSError):
         fstab = Path("/etc/fstab").read_text(encoding="utf-8", errors="replace")
@@ -89,17 +96,17 @@ def read() -> Disks:
 def parse_mounts(text: str) -> tuple[Mount, ...]:
     """The mounts of a mountinfo (proc(5)), in its order."""
     found = []
-    for line in text.splitlines():
+    for line in mountinfo.lines(text):
         left, _, right = line.partition(" - ")
-        fields, more = left.split(), right.split()
+        fields, more = left.split(" "), right.split(" ")
         if len(fields) < 6 or len(more) < 3:
             continue
         found.append(
             Mount(
                 device=fields[2],
-                place=_unescaped(fields[4]),
+                place=mountinfo.unescaped(fields[4]),
                 kind=more[0],
-                source=_unescaped(more[1]),
+                source=mountinfo.unescaped(more[1]),
                 options=frozenset(fields[5].split(",")),
                 super_options=frozenset(more[2].split(",")),
             )
@@ -110,7 +117,7 @@ def parse_mounts(text: str) -> tuple[Mount, ...]:
 def parse_fstab(text: str) -> tuple[str, ...]:
     lines = [line.split() for line in text.splitlines() if not line.lstrip().startswith("#")]
     return tuple(
-        _unescaped(words[1])
+        mountinfo.unescaped(words[1])
         for words in lines
         if len(words) >= 4 and words[1].startswith("/") and words[2] != "swap"
         if not {"noauto", "nofail"} & set(words[3].split(","))
@@ -140,11 +147,6 @@ def _measured(mounts: Sequence[Mount]) -> Iterator[FileSystem]:
                 )
 
 
-def _unescaped(text: str) -> str:
-    r"""`\040` is a blank, as proc(5) and fstab(5) write it."""
-    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), text)
-
-
 def check(disks: Disks) -> Iterator[Diagnosis]:
     for each in disks.file_systems:
         yield from _fullness(each)
@@ -161,14 +163,14 @@ def check(disks: Disks) -> Iterator[Diagnosis]:
 
 
 def _fullness(each: FileSystem) -> Iterator[Diagnosis]:
-    place = each.mount.place
+    place = each.mount.name
     if each.used >= _FULL:
         left = f"{human(each.free)} of {human(each.size)}"
         yield Diagnosis(
             "disks.full",
             "critical" if each.used >= _VERY_FULL else "warning",
             f"{place} is {each.used:.0f} % full",
-            (f"{place} ({each.mount.source}, {each.mount.kind}): {left} left",),
+            (f"{each.mount.title}: {left} left",),
             f"`du -xh {place}` finds what fills it; images, logs and deleted files that are still "
             "open are the usual ones.",
         )
@@ -190,12 +192,12 @@ def _read_only(mounts: Sequence[Mount]) -> Iterator[Diagnosis]:
     for mount in {mount.device: mount for mount in reversed(mounts)}.values():
         real = mount.kind not in _UNREAL | _REMOTE
         if real and "rw" in mount.options and "ro" in mount.super_options:
-            shown = ",".join(sorted(mount.super_options))
+            shown = mountinfo.shown(",".join(sorted(mount.super_options)))
             yield Diagnosis(
                 "disks.read-only",
                 "critical",
-                f"{mount.place} has become read-only",
-                (f"{mount.place} ({mount.source}, {mount.kind}): {shown}",),
+                f"{mount.name} has become read-only",
+                (f"{mount.title}: {shown}",),
                 "The kernel log says why; save what is needed, then check the disk.",
             )
 
