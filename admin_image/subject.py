@@ -97,5 +97,6 @@ class Subject:
 
     @staticmethod
     def _fields(text: bytes) -> dict[str, str]:
-        lines = (line.partition(":") for line in os.fsdecode(text).splitlines())
+        # Its own name is among them, and may hold all that `splitlines` takes for an end.
+        lines = (line.partition(":") for line in os.fsdecode(text).split("\n"))
         return {name: value.strip() for name, _, value in lines}

@@ -64,7 +64,8 @@ def _environment() -> dict[str, str]:
 
 def _join_cgroup(pid: int) -> None:
     """So that the container's limits hold for us, and `stop` ends us too; v1 and v2 alike."""
-    for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
+    # Names of groups may hold whatever but a line feed.
+    for line in filter(None, os.fsdecode(Path(f"/proc/{pid}/cgroup").read_bytes()).split("\n")):
         _, controllers, path = line.split(":", 2)
         name = controllers.removeprefix("name=")
         for mount in (name, "unified") if name else ("", "unified"):

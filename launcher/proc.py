@@ -67,9 +67,9 @@ def is_stopped(pid: int) -> bool:
 def _stat(pid: int) -> list[str]:
     """The fields of /proc/PID/stat from the third on, or none."""
     try:
-        # The name in parentheses may itself hold blanks and parentheses.
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except (OSError, ValueError):
+        # The name in parentheses may itself hold blanks and parentheses, and be no text.
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].decode().split()
+    except OSError:
         return []
 
 
@@ -170,8 +170,18 @@ def end_marked(mark: bytes, number: int) -> int:
 
 
 def title(pid: int) -> str:
-    """The command line as ps shows it, or the bare name of a kernel thread."""
+    """The command line as ps shows it, or the bare name of a kernel thread.
+
+    Whoever runs a program chooses both: they come on one line, without a terminal's commands.
+    """
     with contextlib.suppress(OSError):
         line = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").strip()
-        return line.decode("utf-8", "replace") or Path(f"/proc/{pid}/comm").read_text().strip()
+        line = line or Path(f"/proc/{pid}/comm").read_bytes().strip()
+        return "".join(map(_shown, line.decode("utf-8", "replace")))
     return ""
+
+
+def _shown(character: str) -> str:
+    if character.isspace():
+        return " "
+    return character if character.isprintable() else "?"

@@ -1,15 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import subprocess
 import time
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from launcher import proc
 from launcher.proc import Process
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 TABLE = """  sl  local_address rem_address   st tx_queue rx_queue tr tm->when uid timeout inode
    0: 0100007F:08AE 00000000:0000 0A 0:0 0:0 0 0 0 4711 1
@@ -47,6 +53,38 @@ def test_a_process_that_ended_is_not_alive_even_as_a_zombie() -> None:
         while process.alive() and time.monotonic() < deadline:
             time.sleep(0.01)
         assert not process.alive()
+
+
+@pytest.fixture
+def nameless(tmp_path: Path) -> Iterator[int]:
+    """The pid of a process whose name is no UTF-8, and that has no command line."""
+    program = tmp_path / os.fsdecode(b"a\xff\x1b) Z\r9")
+    program.symlink_to("/bin/cat")
+    with started("", executable=program) as pid:
+        yield pid
+
+
+@contextlib.contextmanager
+def started(*argv: str, executable: Path | None = None) -> Iterator[int]:
+    with subprocess.Popen(argv, executable=executable, stdin=subprocess.PIPE) as child:
+        # It is itself a moment after it was started.
+        while Path(f"/proc/{child.pid}/cmdline").read_bytes() != "\0".join((*argv, "")).encode():
+            time.sleep(0.01)
+        yield child.pid
+        child.kill()
+
+
+def test_a_process_of_any_name_is_found(nameless: int) -> None:
+    process = Process.of(nameless)
+    assert process is not None
+    assert process.alive()
+    assert not proc.is_stopped(nameless)
+
+
+def test_a_title_is_one_line_that_every_terminal_can_show(nameless: int) -> None:
+    assert proc.title(nameless) == "a\ufffd?) Z 9"
+    with started("cat", "-", "1\n2", "\x1b[2J") as pid:
+        assert proc.title(pid) == "cat - 1 2 ?[2J"
 
 
 def test_another_process_with_the_same_pid_is_another() -> None:
