@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
@@ -44,6 +45,8 @@ def execute(process: Process, argv: tuple[str, ...]) -> NoReturn:
         program = argv[0]
     if program is None:
         _fail(f"{argv[0]}: not found in the admin container", Exit.NOT_FOUND)
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # which Python ignores
+        signal.signal(number, signal.SIG_DFL)
     try:
         os.execve(program, argv, environment)  # noqa: S606 - no shell is the point
     except FileNotFoundError:

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a command finds that was entered without SSH; a process of ours stands for the container."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.skipif(os.geteuid() != 0, reason="namespaces are joined by root"),
+]
+SCRIPT = """
+import sys
+from launcher import enter
+from launcher.proc import Process
+enter.execute(Process.of(int(sys.argv[1])), tuple(sys.argv[2:]))
+"""
+
+
+def entered(*argv: str) -> subprocess.CompletedProcess[str]:
+    container = subprocess.Popen(("unshare", "--mount", "cat"), stdin=subprocess.PIPE)
+    with container:
+        whole = (sys.executable, "-c", SCRIPT, str(container.pid), *argv)
+        done = subprocess.run(whole, capture_output=True, text=True, timeout=60, check=False)
+        container.kill()
+    return done
+
+
+def test_a_command_whose_reader_leaves_ends_without_a_word() -> None:
+    done = entered("sh", "-c", "yes | head -1")
+    assert (done.stdout, done.stderr) == ("y\n", "")
+
+
+def test_a_command_ignores_no_signal_that_its_caller_does_not_ignore() -> None:
+    done = entered("grep", "SigIgn", "/proc/self/status")
+    assert int(done.stdout.split()[1], 16) == 0
