@@ -25,6 +25,13 @@ STATE: Final = Path("/var/lib/hatchway")
 RECORD: Final = RUN / "admin.json"
 LOCK: Final = RUN / "admin.lock"
 LOG: Final = Path(spec.LOG_FILE)
+# Listen addresses that stand for many, and that nobody can dial: all, those of IPv4, those of IPv6.
+# Each with addresses that lie outward (RFC 5737, RFC 3849).
+EVERYWHERE: Final = {
+    "": ("192.0.2.1", "2001:db8::1"),
+    "0.0.0.0": ("192.0.2.1",),  # noqa: S104 - asked for
+    "::": ("2001:db8::1",),
+}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -84,7 +91,7 @@ class Door:
     @property
     def host(self) -> str:
         """An address that a client can dial: the listen address, or the host's own first one."""
-        return self.address or outward_address()
+        return outward_address(self.address) if self.address in EVERYWHERE else self.address
 
     @property
     def known_hosts(self) -> str:
@@ -126,12 +133,16 @@ def log_tail(lines: int) -> str:
     return "\n".join(logfile.tail(LOG, lines))
 
 
-def outward_address() -> str:
-    """The address that this host uses outwards, by its routes alone: nothing is sent."""
+def outward_address(listen: str = "") -> str:
+    """The address that this host uses outwards, by its routes alone: nothing is sent.
+
+    `listen` is one of `EVERYWHERE`.
+    """
     import socket
 
-    for family, target in ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")):
+    for target in EVERYWHERE[listen]:
+        family = socket.AF_INET6 if ":" in target else socket.AF_INET
         with socket.socket(family, socket.SOCK_DGRAM) as probe, contextlib.suppress(OSError):
             probe.connect((target, 9))
             return str(probe.getsockname()[0])
-    return "127.0.0.1"
+    return "::1" if listen == "::" else "127.0.0.1"

@@ -117,11 +117,17 @@ def listener(
 ) -> TcpSocket | None:
     """Who already listens where `address` (empty for all) and `port` would."""
     for found in tcp_sockets() if sockets is None else sockets:
-        if found.state != LISTEN or found.port != port:
-            continue
-        if not address or found.address in (address, "0.0.0.0", "::"):  # noqa: S104
+        if found.state == LISTEN and found.port == port and _meet(address, found.address):
             return found
     return None
+
+
+def _meet(wanted: str, held: str) -> bool:
+    if not wanted or held == "::":  # which may hold IPv4's as well
+        return True
+    if (":" in wanted) != (":" in held):
+        return False
+    return wanted == held or not {wanted, held}.isdisjoint(("0.0.0.0", "::"))  # noqa: S104
 
 
 def owner(inode: str) -> Process | None:

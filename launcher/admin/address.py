@@ -25,6 +25,11 @@ def require_ours(listen: Listen) -> None:
             raise DoorError("door.address", message, hint) from None
 
 
+def meant(listen: str) -> str:
+    """The same for every way in which people write that every address is to do."""
+    return "" if listen == "0.0.0.0" else listen  # noqa: S104 - asked for
+
+
 def require_free(listen: Listen) -> None:
     """Refuse a port that another program holds, by name of who holds it."""
     found = proc.listener(listen.address, listen.port)

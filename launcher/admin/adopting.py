@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from launcher import door as doors
 from launcher import interrupt, probe, proc, sessions
-from launcher.admin import inputs
+from launcher.admin import address, inputs
 from launcher.admin.request import Opened
 from launcher.door import Key
 from launcher.errors import DoorError
@@ -96,7 +96,7 @@ def _differences(found: Door, request: Request, present: Access | None) -> list[
     ]
     asked = {
         "image": (found.image, request.image),
-        "address": (found.address, request.listen.address),
+        "address": (address.meant(found.address), address.meant(request.listen.address)),
         "port": (found.port, request.listen.port),
         "user": (found.user, request.access.user),
     }
