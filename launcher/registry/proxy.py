@@ -35,14 +35,29 @@ def proxy_for(scheme: str, host: str, port: int, environ: Mapping[str, str]) -> 
         or _excluded(host, port, _setting("no_proxy", environ))
     ):
         return None
-    parts = urlsplit(setting if "://" in setting else f"http://{setting}")
-    if parts.scheme != "http" or not parts.hostname:
-        raise ValueError(f"{scheme.upper()}_PROXY names no http:// proxy")
+    found = _parsed(setting)
+    if found is None:
+        name = f"{scheme.upper()}_PROXY"
+        message = f"{name} names no http:// proxy; in its credentials # is %23, / %2F and ? %3F"
+        raise ValueError(message)
+    return found
+
+
+def _parsed(setting: str) -> Proxy | None:
+    try:
+        parts = urlsplit(setting if "://" in setting else f"http://{setting}")
+        port = parts.port or 80
+    except ValueError:  # in words that repeat a part of it, which may be the password
+        return None
+    # A password with such a character in it ends the host: what is left would be another place.
+    cut = parts.query or parts.fragment or "@" in parts.path
+    if parts.scheme != "http" or not parts.hostname or cut:
+        return None
     authorization = ""
     if parts.username:
         pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
         authorization = "Basic " + base64.b64encode(pair.encode()).decode()
-    return Proxy(parts.hostname, parts.port or 80, authorization)
+    return Proxy(parts.hostname, port, authorization)
 
 
 def _setting(name: str, environ: Mapping[str, str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import json
+import traceback
 from typing import TYPE_CHECKING
 
 import pytest
@@ -224,6 +225,27 @@ def test_no_proxy_is_understood_as_engines_do(host: str, port: int, *, direct: b
 def test_each_scheme_has_its_proxy() -> None:
     assert proxy_for("http", "reg.example", 80, ENVIRON) is None
     assert proxy_for("http", "reg.example", 80, {"http_proxy": "p.example"}) is not None
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "http://me:s3cr3t#x@proxy.example:3128",
+        "http://me:s3cr3t/x@proxy.example:3128",
+        "http://me:s3cr3t?x@proxy.example:3128",
+        "http://me:31#s3cr3t@proxy.example:3128",
+        "http://me:31/s3cr3t@proxy.example:3128",
+        "http://me:31?s3cr3t@proxy.example:3128",
+        "http://me:s3cr3t@[proxy.example:3128",
+        "http://me:s3cr3t@[proxy.example]:3128",
+        "http://me:s3cr3t\u2100@proxy.example:3128",
+        "http://proxy.example:s3cr3t",
+    ],
+)
+def test_a_proxy_that_is_no_url_is_refused_without_a_word_of_it(setting: str) -> None:
+    with pytest.raises(ValueError, match="HTTPS_PROXY") as caught:
+        proxy_for("https", "reg.example", 443, {"https_proxy": setting})
+    assert "s3cr3t" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_a_proxy_of_another_kind_is_refused_without_its_secret() -> None:
