@@ -18,12 +18,13 @@ from launcher.errors import ContainerError, HostError
 from launcher.runtimes import complaints
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from launcher.runtimes.complaints import Kind
 
 ASK_LIMIT: Final = 30.0  # seconds for a question to the engine
 START_LIMIT: Final = 60.0
+_REFUSED: Final = (ContainerError, "runtime.failed")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,8 +50,16 @@ class Dialogue:
         """What the client printed; `what` says in an error what it was asked to do."""
         done = self._run(what, *argv, limit=START_LIMIT + more, stdin=stdin)
         if done.status:
-            raise complaints.explain(self.name, what, _said(done), ContainerError, "runtime.failed")
+            raise complaints.explain(self.name, what, _said(done), *_REFUSED)
         return done.text()
+
+    def feed(
+        self, what: str, *argv: str, chunks: Iterable[bytes], limit: float, kind: Kind, code: str
+    ) -> None:
+        """Hand over what is too much to be held; the client may end before it has all."""
+        done = self._run(what, *argv, limit=limit, stdin=chunks)
+        if done.status:
+            raise complaints.explain(self.name, what, _said(done), kind, code)
 
     def inspect(self, kind: str, name: str) -> dict[str, Any] | None:
         """What the engine knows of an `image` or `container`, or None."""
@@ -60,20 +69,19 @@ class Dialogue:
             return None
         problem = self.name, what
         if done.status:
-            raise complaints.explain(*problem, _said(done), ContainerError, "runtime.failed")
+            raise complaints.explain(*problem, _said(done), *_REFUSED)
         try:
             (facts,) = json.loads(done.stdout) or ({},)
         except ValueError as error:
-            raise complaints.nonsense(*problem, error, ContainerError, "runtime.failed") from None
+            raise complaints.nonsense(*problem, error, *_REFUSED) from None
         return facts or None  # nerdctl gives an empty list
 
     @contextlib.contextmanager
-    def bounded(
-        self, what: str, limit: float, kind: Kind = ContainerError, code: str = "runtime.failed"
-    ) -> Iterator[None]:
+    def bounded(self, what: str, limit: float) -> Iterator[None]:
         """Limit what the library does within to `limit` seconds, and make its errors ours."""
         from python_on_whales.exceptions import DockerException
 
+        problem = self.name, what
         try:
             with (
                 bounds.environment(),
@@ -81,15 +89,15 @@ class Dialogue:
             ):
                 yield
         except HostError as error:
-            raise complaints.late(self.name, what, error) from None
+            raise complaints.late(*problem, error) from None
         except DockerException as error:
             said = (error.stderr or "").strip()
-            raise complaints.explain(self.name, what, said, kind, code) from None
+            raise complaints.explain(*problem, said, *_REFUSED) from None
         except ValueError as error:
-            raise complaints.nonsense(self.name, what, error, kind, code) from None
+            raise complaints.nonsense(*problem, error, *_REFUSED) from None
 
     def _run(
-        self, what: str, *argv: str, limit: float, stdin: bytes | None = None
+        self, what: str, *argv: str, limit: float, stdin: bytes | Iterable[bytes] | None = None
     ) -> process.Completed:
         try:
             return process.run(self.argv(*argv), timeout=limit, check=False, stdin=stdin)
