@@ -28,6 +28,10 @@ class Entry(msgspec.Struct, frozen=True):
     config_digest: str
     pulled: str
 
+    def names(self, digest: str) -> bool:
+        """Whether an engine may call this image by that digest."""
+        return digest in (self.digest, self.manifest_digest, self.config_digest)
+
 
 def read(path: Path) -> dict[str, Entry]:
     """Read the record by canonical reference; a missing or damaged one is empty."""

@@ -94,17 +94,16 @@ def find(reference: Reference, *, runtime: Runtime, store: Path) -> Image | None
     if reference.digest:
         return _pinned(image, reference.digest, entries)
     entry = entries.get(str(reference))
-    if entry and entry.config_digest == image.config_digest:
-        return dataclasses.replace(image, manifest_digest=entry.digest)
+    if entry and entry.names(image.runs_as):
+        return image.identified(entry.config_digest, entry.digest)
     return image
 
 
 def _pinned(image: Image, pin: str, entries: dict[str, image_record.Entry]) -> Image | None:
-    known = any(
-        pin in (entry.digest, entry.manifest_digest) and entry.config_digest == image.config_digest
-        for entry in entries.values()
-    )
-    if known or image.manifest_digest == pin:
+    for entry in entries.values():
+        if pin in (entry.digest, entry.manifest_digest) and entry.names(image.runs_as):
+            return image.identified(entry.config_digest, pin)
+    if pin in (image.manifest_digest, image.runs_as):
         return dataclasses.replace(image, manifest_digest=pin)
     return None
 
@@ -127,9 +126,10 @@ def load(
         chunks = archive.write(incoming.manifest, name, incoming.read)
         counted = _counted(chunks, monitor, archive.size(incoming.manifest))
         runtime.load_image(counted, timeout=timeout)
-        image = _loaded(runtime, name, incoming.manifest)
-    _remember(store, name, incoming.manifest.digest, incoming.manifest)
-    return dataclasses.replace(image, manifest_digest=incoming.manifest.digest)
+        entry = _entry(incoming.manifest, incoming.manifest.digest)
+        image = _loaded(runtime, name, entry)
+    image_record.remember(store / RECORD, name, entry)
+    return image
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -169,17 +169,18 @@ class _Task:
             chunks = archive.write(fetched.manifest, name, fetched.spool.read)
             counted = _counted(chunks, self.monitor, archive.size(fetched.manifest))
             self.runtime.load_image(counted, timeout=self._left())
-        image = _loaded(self.runtime, name, fetched.manifest)
-        _remember(self.store, str(self.reference), fetched.digest, fetched.manifest)
+        entry = _entry(fetched.manifest, fetched.digest)
+        image = _loaded(self.runtime, name, entry)
+        image_record.remember(self.store / RECORD, str(self.reference), entry)
         if fetched.spool:
             fetched.spool.clear()
-        return dataclasses.replace(image, manifest_digest=fetched.digest)
+        return image
 
     def _fetch(self) -> Fetched:
         from launcher.registry.watch import Watch
 
         image = self.runtime.find_image(self.reference.local_name())
-        held = image.config_digest if image else ""
+        held = image.runs_as if image else ""
         watch = Watch(self._left())
         try:
             return watch.run(lambda: self._fetch_within(watch, held))
@@ -206,23 +207,22 @@ class _Task:
         return max(self.end - time.monotonic(), 1.0)
 
 
-def _loaded(runtime: Runtime, name: str, manifest: Manifest) -> Image:
+def _loaded(runtime: Runtime, name: str, entry: image_record.Entry) -> Image:
     """Find what was loaded: an engine's word that it took something is not enough."""
     image = runtime.find_image(name)
-    if image is None or image.config_digest != manifest.config.digest:
+    if image is None or not entry.names(image.runs_as):
         message = f"{runtime.name} took {name}, but does not hold it under that name"
         raise ImageError("image.digest", message, "Look at what the engine says of its images.")
-    return image
+    return image.identified(entry.config_digest, entry.digest)
 
 
-def _remember(store: Path, reference: str, digest: str, manifest: Manifest) -> None:
-    entry = image_record.Entry(
+def _entry(manifest: Manifest, digest: str) -> image_record.Entry:
+    return image_record.Entry(
         digest=digest,
         manifest_digest=manifest.digest,
         config_digest=manifest.config.digest,
         pulled=image_record.now(),
     )
-    image_record.remember(store / RECORD, reference, entry)
 
 
 def _counted(chunks: Iterator[bytes], monitor: Monitor, total: int) -> Iterator[bytes]:

@@ -43,7 +43,7 @@ def fetch(
     watch: Watch,
     monitor: Monitor,
 ) -> Fetched:
-    """Find the image and bring its blobs into `directory`, unless its config digest is `held`.
+    """Find the image and bring its blobs into `directory`, unless one of its digests is `held`.
 
     Raises the `ImageError` of the registry itself, with those of its mirrors in its details, or
     `HostError` when the disk is full.
@@ -89,7 +89,7 @@ class _Source:
         )
         arch = platform.this()
         digest, manifest = registry.manifest(reference.selector(), arch)
-        if manifest.config.digest == self.held:
+        if self.held in (manifest.config.digest, manifest.digest, digest):
             return Fetched(digest, manifest, None)
         spool = Spool(self.directory)
         registry.blobs(manifest, spool, self.monitor, f"pulling {reference}")

@@ -20,12 +20,30 @@ class Image:
 
     `name` is the name by which this runtime finds it; `config_digest` (`sha256:<64 hex>`) is its
     identity, the same in every runtime; `manifest_digest` is known where it came from a registry.
+    `id` is what this runtime itself calls it, where that is another digest: docker has one of a
+    manifest or an index in containerd's image store. Of an image that only docker knows, that is
+    the `config_digest` as well.
     """
 
     name: str
     config_digest: str
     manifest_digest: str = ""
     labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    id: str = ""
+
+    @property
+    def runs_as(self) -> str:
+        return self.id or self.config_digest
+
+    def identified(self, config_digest: str, manifest_digest: str) -> Image:
+        """The same by its own digests, as the registry or archive it came from has them."""
+        own = self.runs_as
+        return dataclasses.replace(
+            self,
+            config_digest=config_digest,
+            manifest_digest=manifest_digest,
+            id="" if own == config_digest else own,
+        )
 
 
 class State(enum.StrEnum):

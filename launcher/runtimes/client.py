@@ -40,7 +40,7 @@ def run_arguments(
         *(f"--tmpfs={place}:exec" for place in plan.tmpfs),
         *_limits(plan), f"--env-file={environment_file}",
         *(f"--label={name}={value}" for name, value in plan.labels.items()),
-        *_process(plan), *entrypoint, plan.image.config_digest, *arguments,
+        *_process(plan), *entrypoint, plan.image.runs_as, *arguments,
     )  # fmt: skip
 
 

@@ -44,11 +44,15 @@ OTHER = make_image((b"other",))
 
 
 class FakeEngine:
-    """Holds what it is given, by the name in the archive; counts what it is asked."""
+    """Holds what it is given, by the name in the archive; counts what it is asked.
+
+    With `by_manifest` it calls images as docker with containerd's image store does.
+    """
 
     name = "a fake engine"
 
-    def __init__(self) -> None:
+    def __init__(self, *, by_manifest: bool = False) -> None:
+        self.by_manifest = by_manifest
         self.images: dict[str, Image] = {}
         self.loads = 0
         self.fail: Exception | None = None
@@ -64,8 +68,10 @@ class FakeEngine:
         with tarfile.open(fileobj=io.BytesIO(data)) as tar:
             stream = cast("IO[bytes]", tar.extractfile("manifest.json"))
             [entry] = json.loads(stream.read())
+            stream = cast("IO[bytes]", tar.extractfile("index.json"))
+            [manifest] = json.loads(stream.read())["manifests"]
         digest = "sha256:" + entry["Config"].rpartition("/")[2]
-        self.hold(entry["RepoTags"][0], digest)
+        self.hold(entry["RepoTags"][0], manifest["digest"] if self.by_manifest else digest)
 
     def hold(self, name: str, config_digest: str) -> None:
         self.images[name] = Image(name, config_digest)
@@ -145,6 +151,45 @@ def test_a_name_that_only_builds_give_is_not_looked_for_in_a_registry(bench: Ben
     bench.engine.hold("localhost/app:v1", IMAGE.config_digest)
     found = pull("localhost/app:v1", cast("Runtime", bench.engine), bench.store, Pull.ALWAYS)
     assert found.config_digest == IMAGE.config_digest
+
+
+# Engines that call images by the digest of a manifest or an index
+
+
+@pytest.fixture
+def by_manifest(bench: Bench) -> Bench:
+    bench.engine.by_manifest = True
+    return bench
+
+
+def test_an_engine_may_have_another_id_for_what_it_took(by_manifest: Bench) -> None:
+    found = by_manifest.ensure()
+    assert (found.config_digest, found.manifest_digest) == (IMAGE.config_digest, IMAGE.digest)
+    assert found.runs_as == IMAGE.digest
+    asked = len(by_manifest.server.seen)
+    assert by_manifest.ensure() == found
+    assert len(by_manifest.server.seen) == asked
+
+
+def test_an_image_is_not_fetched_twice_whatever_the_engine_calls_it(by_manifest: Bench) -> None:
+    index = make_index({this_machine(): IMAGE})
+    kind = "application/vnd.oci.image.index.v1+json"
+    by_manifest.server.manifests["v1"] = index, kind
+    for own in (IMAGE.digest, digest_of(index)):
+        by_manifest.engine.hold(by_manifest.name(), own)
+        found = by_manifest.ensure(policy=Pull.ALWAYS)
+        assert (found.config_digest, found.runs_as) == (IMAGE.config_digest, own)
+    assert by_manifest.engine.loads == 0
+
+
+def test_a_pin_is_found_again_whatever_the_engine_calls_it(by_manifest: Bench) -> None:
+    first = by_manifest.ensure(f"app@{IMAGE.digest}")
+    assert by_manifest.ensure(f"app@{IMAGE.digest}", Pull.NEVER) == first
+    by_manifest.engine.hold(by_manifest.name(), IMAGE.digest)
+    assert by_manifest.ensure(f"app:v1@{IMAGE.digest}", Pull.NEVER).manifest_digest == IMAGE.digest
+    by_manifest.engine.hold(by_manifest.name(), OTHER.digest)
+    with pytest.raises(ImageError):
+        by_manifest.ensure(f"app:v1@{IMAGE.digest}", Pull.NEVER)
 
 
 # Always
