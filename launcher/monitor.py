@@ -12,6 +12,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
+from launcher import streams
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -86,7 +88,7 @@ class LineMonitor:
         pass
 
     def _line(self, text: str) -> None:
-        print(f"[{self._clock() - self._start:6.2f}s] {text}", file=self._stream, flush=True)
+        streams.tell(f"[{self._clock() - self._start:6.2f}s] {text}", self._stream)
 
 
 class LiveMonitor(LineMonitor):

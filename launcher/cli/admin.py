@@ -121,10 +121,11 @@ def stop(
     require_root()
     settings = options.load_settings()
     was_open = closing.close_door(engine.wish(settings), Host.read())
-    if form is Output.TEXT:
-        output.lines(["The door is closed." if was_open else "The door was closed already."])
-    else:
-        output.data({"state": "closed", "was_open": was_open}, form)
+    with output.answer():
+        if form is Output.TEXT:
+            output.line("The door is closed." if was_open else "The door was closed already.")
+        else:
+            output.data({"state": "closed", "was_open": was_open}, form)
     return Exit.DONE
 
 
@@ -253,7 +254,8 @@ def _open(
             lambda runtime, limit: have(request.image, runtime, limit),
             listener,
         )
-    _print_door(opened, [str(finding) for finding in request.access.warnings], form)
+    with output.answer():
+        _print_door(opened, [str(finding) for finding in request.access.warnings], form)
     degraded = opened.differences or request.access.warnings
     return Exit.DEGRADED if degraded else Exit.DONE
 

@@ -53,10 +53,11 @@ def run(
     with _on_record(at_boot):
         settings = options.load_settings()
         summaries = _run(settings, names or [], form, quiet=quiet)
-    if form is Output.TEXT:
-        output.lines(outcome.lines(summaries, settings.bootstrap.gate))
-    else:
-        _print_status(form)
+    with output.answer():
+        if form is Output.TEXT:
+            output.lines(outcome.lines(summaries, settings.bootstrap.gate))
+        else:
+            _print_status(form)
     if at_boot and outcome.keeps_the_gate_shut(summaries):
         _rescue(settings)
     return outcome.status(summaries)
@@ -102,7 +103,8 @@ def reset(name: Annotated[str, typer.Argument(help="A job, as `status` names it.
 
     require_root()
     records.reset(name)
-    output.lines([f"{name} runs again at the next `hatchway bootstrap run`, or boot."])
+    with output.answer():
+        output.line(f"{name} runs again at the next `hatchway bootstrap run`, or boot.")
     return Exit.DONE
 
 
@@ -176,7 +178,7 @@ def _run(
             ensure=options.ensure(settings, listener, Pull.MISSING),
             find=options.find_image,
             monitor=listener,
-            show=output.line if form is Output.TEXT else lambda _line: None,
+            show=output.passing if form is Output.TEXT else lambda _line: None,
         )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from launcher import streams
 from launcher.cli import options, output
 from launcher.cli.options import OutputOption, QuietOption
 from launcher.cli.output import Output
@@ -90,7 +91,8 @@ def collect(
             result = collecting.run(request, sink, listener)
             names = _keep_names(result.names, sink)
             sink.finish()
-        _tell(result, sink, names, form)
+        with output.answer():
+            _tell(result, sink, names, form)
         interrupt.check()
     return Exit.DONE if result.manifest.ending == "complete" and not findings else Exit.DEGRADED
 
@@ -179,17 +181,17 @@ def _tell(result: Result, sink: FileSink | PipeSink, names: Path | None, form: O
     manifest = result.manifest
     kept = sum(1 for entry in manifest.items if entry.path)
     redactions = sum(entry.redactions for entry in manifest.items)
-    where = sys.stderr if path is None else sys.stdout
+    say = streams.tell if path is None else output.line
     for finding in result.checkup.findings:
-        print(f"{finding.severity:9} {finding.title}", file=where)
+        say(f"{finding.severity:9} {finding.title}")
     size = f"{sink.written / MEBIBYTE:.1f} MiB"
-    print(f"{kept} items, {redactions} secrets taken out, {size}", file=where)
+    say(f"{kept} items, {redactions} secrets taken out, {size}")
     if manifest.ending != "complete":
-        print(f"a part of it: {manifest.ending}", file=where)
+        say(f"a part of it: {manifest.ending}")
     if names is not None:
-        print(f"names     {names}", file=where)
+        say(f"names     {names}")
     if path is not None:
-        print(f"bundle    {path}", file=where)
+        say(f"bundle    {path}")
 
 
 def _facts(

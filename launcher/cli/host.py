@@ -22,7 +22,8 @@ def install() -> int:
     limit = own.timeout + settings.admin.timeout
     program = Path(sys.executable if getattr(sys, "frozen", False) else sys.argv[0]).resolve()
     written = units.install(program, gate=own.gate, timeout=limit)
-    output.lines([*map(str, written), "It takes effect at the next boot."])
+    with output.answer():
+        output.lines([*map(str, written), "It takes effect at the next boot."])
     return Exit.DONE
 
 
@@ -32,5 +33,7 @@ def uninstall() -> int:
     from launcher.host import require_root
 
     require_root()
-    output.lines([str(path) for path in units.uninstall()] or ["There was nothing to remove."])
+    removed = [str(path) for path in units.uninstall()]
+    with output.answer():
+        output.lines(removed or ["There was nothing to remove."])
     return Exit.DONE

@@ -90,9 +90,10 @@ def load(
     return Exit.DONE
 
 
+@output.answer()
 def _print(image: Image, form: Output) -> None:
     if form is Output.TEXT:
-        output.lines([f"{image.name} {image.config_digest}"])
+        output.line(f"{image.name} {image.config_digest}")
         return
     facts = {
         "name": image.name,

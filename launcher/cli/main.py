@@ -13,7 +13,7 @@ import typer
 # Typer carries its own copy of Click, and offers its base exception nowhere else.
 from typer._click.exceptions import ClickException, NoArgsIsHelpError
 
-from launcher import VERSION, interrupt
+from launcher import VERSION, interrupt, streams
 from launcher.cli import doctor, host, output
 from launcher.errors import Exit, HatchwayError, UsageError
 
@@ -31,7 +31,7 @@ GROUPS: Final = ("admin", "bootstrap", "image", "toolbox")
 
 def _version(wanted: bool) -> None:
     if wanted:
-        print(f"hatchway {VERSION}")
+        output.line(f"hatchway {VERSION}")
         raise typer.Exit
 
 
@@ -48,6 +48,7 @@ def main() -> NoReturn:
     """Run the command line of this process."""
     # The bundle's loader needed it; a child that inherits it would load our libraries.
     os.environ.pop("LD_LIBRARY_PATH", None)
+    streams.complete()
     form = output.asked_for(sys.argv[1:])
     _add_commands(sys.argv[1] if len(sys.argv) > 1 else "")
     try:
@@ -56,19 +57,19 @@ def main() -> NoReturn:
         output.error(problem, form)
         sys.exit(problem.exit)
     except NoArgsIsHelpError as bare:
-        print(bare.format_message(), file=sys.stderr)
+        streams.tell(bare.format_message())
         sys.exit(Exit.USAGE)
     except ClickException as problem:
         output.error(_usage(problem), form)
         sys.exit(Exit.USAGE)
     except interrupt.Interrupted as signalled:
-        print(f"hatchway: stopped by {signalled}", file=sys.stderr)
+        output.notice(f"stopped by {signalled}")
         sys.exit(128 + signalled.number)
     except (typer.Abort, KeyboardInterrupt):
         sys.exit(Exit.INTERRUPTED)
-    except BrokenPipeError:
-        # Whoever read our output has gone; a second complaint at exit would help nobody.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except output.UnheardError as lost:
+        if not lost.gone:  # whoever had enough knows it
+            output.notice(str(lost))
         sys.exit(Exit.FAILED)
     except Exception as defect:  # noqa: BLE001 - the last resort: nobody is to read a bare traceback
         output.error(_defect(defect), form)

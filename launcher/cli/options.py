@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from launcher import streams
 from launcher.cli.output import Output
 from launcher.errors import UsageError
 
@@ -44,10 +45,8 @@ def load_settings() -> Settings:
 
 def standard_input(limit: int, *, what: str = "the public keys") -> bytes:
     """Up to `limit` bytes that are piped into us; a terminal is told what is awaited."""
-    if sys.stdin is None:  # the caller closed it, as some agents do
-        return b""
     if sys.stdin.isatty():
-        print(f"Paste {what}, then press ctrl-D:", file=sys.stderr)
+        streams.tell(f"Paste {what}, then press ctrl-D:")
     return sys.stdin.buffer.read(limit)
 
 

@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import json
 import sys
 from typing import TYPE_CHECKING, Any
 
+from launcher import streams
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from launcher.errors import HatchwayError
     from launcher.plan import Plan
@@ -20,6 +23,23 @@ class Output(enum.StrEnum):
     TEXT = "text"
     JSON = "json"
     JSONL = "jsonl"
+
+
+class UnheardError(Exception):
+    """Standard output takes no more: `gone` when its reader has gone, else it says why."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(f"standard output cannot be written: {error.strerror}")
+        self.gone = isinstance(error, BrokenPipeError)
+
+
+@contextlib.contextmanager
+def answer() -> Iterator[None]:
+    """For what tells of something that is done: done it is, whether or not anybody hears it."""
+    try:
+        yield
+    except UnheardError as lost:
+        warning(f"it is done, but {lost}")
 
 
 def asked_for(argv: Sequence[str]) -> Output:
@@ -42,12 +62,22 @@ def asked_for(argv: Sequence[str]) -> Output:
 def data(value: Any, form: Output) -> None:
     """One JSON object on standard output; compact for `jsonl`."""
     indent = 2 if form is Output.JSON else None
-    print(json.dumps(value, indent=indent))
+    line(json.dumps(value, indent=indent))
 
 
 def line(text: str) -> None:
-    """One line that is to be seen at once, whoever reads us through a pipe."""
-    print(text, flush=True)
+    """What is to be seen at once, whoever reads us through a pipe."""
+    try:
+        print(text, flush=True)
+    except OSError as error:
+        streams.abandon(sys.stdout)
+        raise UnheardError(error) from None
+
+
+def passing(text: str) -> None:
+    """A line of what goes on, and goes on whether or not anybody hears it."""
+    with contextlib.suppress(UnheardError):
+        line(text)
 
 
 def lines(text: Iterable[str]) -> None:
@@ -66,20 +96,21 @@ def plan(planned: Plan, choice: Choice, form: Output) -> None:
 
 def notice(text: str) -> None:
     """A line for whoever watches, beside what the command prints."""
-    print(f"hatchway: {text}", file=sys.stderr, flush=True)
+    streams.tell(f"hatchway: {text}")
 
 
 def warning(text: str) -> None:
-    print(f"hatchway: warning: {text}", file=sys.stderr)
+    notice(f"warning: {text}")
 
 
 def error(problem: HatchwayError, form: Output) -> None:
     """JSON goes to standard output, where the caller reads; text to standard error."""
     if form is not Output.TEXT:
-        data(problem.as_json(), form)
-        return
-    print(f"hatchway: {problem.message} [{problem.code}]", file=sys.stderr)
+        with contextlib.suppress(UnheardError):
+            data(problem.as_json(), form)
+            return
+    notice(f"{problem.message} [{problem.code}]")
     for said in str(problem.details.get("log", "")).splitlines():
-        print(f"  | {said}", file=sys.stderr)
+        streams.tell(f"  | {said}")
     if problem.hint:
-        print(f"  hint: {problem.hint}", file=sys.stderr)
+        streams.tell(f"  hint: {problem.hint}")

@@ -121,10 +121,11 @@ def _detach(request: Request, form: Output) -> int:
 
     require_root()
     made = detaching.detach(request, sys.argv[1:])
-    if form is Output.TEXT:
-        output.line(made.id)
-    else:
-        output.data({"id": made.id, "log": str(made.log)}, form)
+    with output.answer():
+        if form is Output.TEXT:
+            output.line(made.id)
+        else:
+            output.data({"id": made.id, "log": str(made.log)}, form)
     return Exit.DONE
 
 

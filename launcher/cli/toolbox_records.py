@@ -45,7 +45,8 @@ def rm(
     require_root()
     gone = kept.remove(parse_name(name), Host.read(), force=force)
     what = "gone" if gone else "forgotten; what its engine still has of it stays there"
-    output.line(f"The toolbox {name} is {what}.")
+    with output.answer():
+        output.line(f"The toolbox {name} is {what}.")
     return Exit.DONE
 
 
@@ -97,10 +98,11 @@ def stop(own: IdArgument, form: OutputOption = Output.TEXT) -> int:
 
     require_root()
     now = detaching.stop(own)
-    if form is Output.TEXT:
-        output.line(f"{now.id} has {now.state} with status {now.status}.")
-    else:
-        output.data(now.as_json(), form)
+    with output.answer():
+        if form is Output.TEXT:
+            output.line(f"{now.id} has {now.state} with status {now.status}.")
+        else:
+            output.data(now.as_json(), form)
     return Exit.DONE
 
 
