@@ -114,7 +114,7 @@ class Runner:
         self._finish(
             Summary(
                 self._jobs.instance_id, self._boot_id, started, time.monotonic() - begun,
-                outcome, tuple(self._results), findings, self._stopped,
+                outcome, tuple(self._results), findings, self._stopped, self._jobs.nonce,
             )
         )  # fmt: skip
         return outcome

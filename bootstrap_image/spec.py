@@ -111,12 +111,14 @@ class Job:
 class Jobs:
     """Everything that one start of the container is to do.
 
-    `environment` is added to that of every step (proxies), and is not logged.
+    `environment` is added to that of every step (proxies), and is not logged. `nonce` is this
+    start's own: a summary that does not repeat it is an earlier one, whatever the clock says.
     """
 
     instance_id: str
     jobs: tuple[Job, ...] = ()
     environment: dict[str, str] = dataclasses.field(default_factory=dict)
+    nonce: str = ""
     contract: int = CONTRACT
 
     def to_json(self) -> str:
@@ -143,6 +145,7 @@ class Jobs:
         _require(len(names) == len(set(names)), "jobs")
         _require(isinstance(read.instance_id, str), "instance_id")
         _require(_texts(read.environment), "environment")
+        _require(isinstance(read.nonce, str), "nonce")
         return read
 
 
@@ -195,7 +198,7 @@ class StepResult:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Summary:
-    """The whole of one run; `exit_status` is the container's."""
+    """The whole of one run; `exit_status` is the container's, `nonce` that of its jobs."""
 
     instance_id: str
     boot_id: str
@@ -205,6 +208,7 @@ class Summary:
     steps: tuple[StepResult, ...] = ()
     findings: tuple[dict[str, str], ...] = ()  # job, path, message, severity
     message: str = ""
+    nonce: str = ""
     contract: int = CONTRACT
 
     def to_json(self) -> str:

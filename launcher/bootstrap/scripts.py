@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
 import time
 from pathlib import Path
@@ -32,8 +33,8 @@ def run(ctx: Context, batch: Batch, image: Image) -> Summary:
     planned = _plan(ctx, image)
     for note in planned.notes:
         ctx.monitor.note(note)
-    write(batch, ctx.request.instance_id)
-    before = time.time()
+    nonce = secrets.token_hex(8)
+    write(batch, ctx.request.instance_id, nonce)
     ctx.monitor.step(f"running {', '.join(job.name for job in batch.jobs)}")
     growth = logfile.Growth(Path(spec.LOG_FILE))
     died: ContainerError | None = None
@@ -47,20 +48,20 @@ def run(ctx: Context, batch: Batch, image: Image) -> Summary:
     finally:
         _show(ctx, growth)
     summary = results.read()
-    if summary is None or summary.started < before - 1:
+    if summary is None or summary.nonce != nonce:
         message = "the bootstrap container ended without a result"
         hint = "Look at `hatchway bootstrap logs`."
         raise died or ContainerError("container.died", message, hint)
     return summary
 
 
-def write(batch: Batch, instance_id: str) -> None:
+def write(batch: Batch, instance_id: str, nonce: str) -> None:
     """The jobs and their user data, for root's eyes only: user data carries secrets."""
     clear()
     own_places()
     for name, data in batch.data.items():
         files.write(Path(spec.RUN, name), data)
-    jobs = spec.Jobs(instance_id, batch.jobs, context.proxies())
+    jobs = spec.Jobs(instance_id, batch.jobs, context.proxies(), nonce)
     files.write(Path(spec.JOBS_FILE), jobs.to_json().encode())
 
 

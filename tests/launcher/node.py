@@ -36,27 +36,36 @@ if TYPE_CHECKING:
 IMAGE = "localhost/hatchway-bootstrap:1"
 _ROOT = Path(__file__).resolve().parents[2]
 _MAIN = """
-import json, sys
+import json, sys, time
 from bootstrap_image.runner import Places, main
+true = time.time
+time.time = lambda: true() + float(sys.argv[2])
 sys.exit(main(Places(**json.loads(sys.argv[1]))))
 """
+_DIES = "raise SystemExit(137)"
 
 
 class Engine:
-    """What the launcher asks of an engine; `started` are the containers that it started."""
+    """What the launcher asks of an engine; `started` are the containers that it started.
+
+    In a container the clock is `skew` seconds off; one that `dies` does nothing before it does.
+    """
 
     name = "stand-in"
 
     def __init__(self, places: dict[str, str]) -> None:
         self.started: list[Plan] = []
         self.removed = 0
+        self.skew = 0.0
+        self.dies = False
         self._places = places
         self._running: subprocess.Popen[bytes] | None = None
 
     def start(self, plan: Plan) -> Container:
         self.started.append(plan)
+        main = _DIES if self.dies else _MAIN
         self._running = subprocess.Popen(
-            (sys.executable, "-c", _MAIN, json.dumps(self._places)), cwd=_ROOT,
+            (sys.executable, "-c", main, json.dumps(self._places), str(self.skew)), cwd=_ROOT,
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         return Container(plan.name, plan.name, State.RUNNING, self._running.pid)

@@ -92,6 +92,25 @@ def test_an_attempt_that_failed_is_not_repeated_where_one_was_asked_for(node: No
     assert len(node.engine.started) == 1
 
 
+def test_a_container_that_dies_is_not_taken_for_an_earlier_one_whose_clock_was_ahead(
+    node: Node,
+) -> None:
+    node.engine.skew = 3600
+    node.boot(a=job("echo a"))
+    node.engine.dies = True
+    (summary,) = node.boot(a=job("echo other"))
+    assert "[container.died]" in summary.message
+    node.engine.dies = False
+    node.boot(a=job("echo other"))
+    assert statuses(node) == [("a", "succeeded")]
+
+
+def test_a_clock_that_is_set_back_takes_no_result_away(node: Node) -> None:
+    node.engine.skew = -3600
+    node.boot(a=job("echo a"))
+    assert statuses(node) == [("a", "succeeded")]
+
+
 def test_what_was_not_understood_is_looked_at_again_at_every_boot(node: Node) -> None:
     config = "#cloud-config\nno_such_key: 1\nruncmd:\n- echo ran\n"
     for _ in range(2):
