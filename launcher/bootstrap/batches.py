@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from bootstrap_image.spec import NAME_PATTERN, USER_DATA_LIMIT, Job, Mode
+from bootstrap_image.spec import Job, Mode
+from launcher.bootstrap import userdata
 from launcher.errors import UsageError
-from launcher.settings import decode_user_data
+from launcher.settings.bootstrap import MACHINE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from launcher.settings import Bootstrap, Settings
     from launcher.sources.base import Found
 
-MACHINE: Final = "user-data"  # the job that the machine's own user data is
 MACHINE_ORDER: Final = 0
 
 
@@ -73,7 +71,7 @@ def plan(
     if unknown:
         items = [dataclasses.replace(item, problem=item.problem or unknown) for item in items]
     items.sort(key=lambda item: (item.job.order, item.job.name))
-    groups = itertools.groupby(items, key=lambda item: item.batch)
+    groups = itertools.groupby(_distinct(items), key=lambda item: item.batch)
     return tuple(_batch(list(members)) for _, members in groups)
 
 
@@ -91,6 +89,16 @@ def select(batches: Sequence[Batch], names: Iterable[str]) -> tuple[Batch, ...]:
     return tuple(batch for batch in chosen if batch.jobs)
 
 
+def _distinct(items: Iterable[_Item]) -> Iterator[_Item]:
+    """A name is that of the first which has it: results and records are known by names."""
+    taken = set[str]()
+    for item in items:
+        name = item.job.name
+        problem = f"there is another job with the name {name}" if name in taken else ""
+        yield dataclasses.replace(item, problem=item.problem or problem)
+        taken.add(name)
+
+
 def _batch(items: list[_Item]) -> Batch:
     data = {item.job.user_data: item.data for item in items}
     commands = {item.job.name: item.command for item in items if item.command}
@@ -106,7 +114,7 @@ def _machine(settings: Settings, found: Found, lost: str) -> Iterator[_Item]:
 
 def _configured(name: str, job: Bootstrap) -> Iterator[_Item]:
     try:
-        sources = _files(name, job.file) if job.file else {name: decode_user_data(job.user_data)}
+        sources = userdata.of(name, job)
     except OSError as error:
         problem = f"bootstrap-containers.{name}.file: {error.filename}: {error.strerror}"
         yield _Item(job.source, _job(name, job), problem=problem)
@@ -120,29 +128,3 @@ def _configured(name: str, job: Bootstrap) -> Iterator[_Item]:
 
 def _job(name: str, job: Bootstrap) -> Job:
     return Job(name, name, Mode(job.mode), job.essential, job.timeout, job.retries, job.order)
-
-
-def _files(name: str, place: str) -> dict[str, bytes]:
-    """A file is one job; each file of a directory is one, in the order of their names."""
-    path = Path(place)
-    if not path.is_dir():
-        return {name: _content(path)}
-    members = sorted(each for each in path.iterdir() if each.is_file())
-    return {_part(name, each): _content(each) for each in members}
-
-
-def _part(name: str, path: Path) -> str:
-    part = f"{name}.{path.name}"
-    if not re.fullmatch(NAME_PATTERN, part):
-        message = f"{path} makes no name of a job: {NAME_PATTERN}"
-        raise ValueError(message)
-    return part
-
-
-def _content(path: Path) -> bytes:
-    with path.open("rb") as stream:
-        data = stream.read(USER_DATA_LIMIT + 1)
-    if len(data) > USER_DATA_LIMIT:
-        message = f"{path} is larger than {USER_DATA_LIMIT >> 20} MiB"
-        raise ValueError(message)
-    return data

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 DEFAULT_IMAGE: Final = f"localhost/hatchway-bootstrap:{VERSION}"
+MACHINE: Final = "user-data"  # the job that the machine's own user data is
 _UNIT: Final = re.compile(r"[A-Za-z0-9:_.@-]{1,200}\.(?:service|target)")
 
 
@@ -79,6 +80,8 @@ def _of_job(name: str, job: Bootstrap) -> Iterator[Finding]:
     place = f"bootstrap-containers.{name}"
     if not re.fullmatch(spec.NAME_PATTERN, name):
         yield Finding(place, f"expected a name: {spec.NAME_PATTERN}")
+    if name == MACHINE:
+        yield Finding(place, "this name is that of the machine's own user data")
     if job.file and job.user_data:
         yield Finding(place, "file and user-data exclude each other")
     if job.file and not job.file.startswith("/"):

@@ -75,6 +75,20 @@ def test_a_file_name_that_makes_no_job_is_a_problem_of_its_directory(tmp_path: P
     assert "a name with blanks makes no name of a job" in bad.problem
 
 
+def test_a_name_that_is_taken_is_a_problem_of_the_later_job_alone(tmp_path: Path) -> None:
+    (tmp_path / "b").write_text("y")
+    directory = Bootstrap(source="a:1", mode="once", file=str(tmp_path))
+    jobs = {"a": directory, "a.b": job(order=-1, source="b:1"), "c": job(order=1)}
+    first, second, third = planned(NONE, **jobs)
+    assert names((first, second, third)) == [
+        ("b:1", ["a.b"]),
+        ("a:1", ["a.b"]),
+        ("a:1", ["c"]),
+    ]
+    assert (first.problem, third.problem) == ("", "")
+    assert second.problem == "there is another job with the name a.b"
+
+
 def test_user_data_that_could_not_be_fetched_is_a_problem_and_no_absence() -> None:
     settings = Settings(
         bootstrap=BootstrapSettings(image="a:1", essential=True),

@@ -170,6 +170,15 @@ def test_a_job_that_cannot_run_is_on_record_and_keeps_no_other_from_running(node
     assert "/no/such/file: No such file" in last.message
 
 
+def test_of_two_jobs_with_one_name_the_first_runs_and_so_do_the_others(node: Node) -> None:
+    directory = node.place / "scripts.d"
+    directory.mkdir()
+    (directory / "b").write_text("#!/bin/sh\necho from the directory\n")
+    jobs = {"a": Bootstrap(source=IMAGE, mode="once", file=str(directory)), "a.b": job("echo b")}
+    node.boot(**jobs, c=job("echo c"))
+    assert statuses(node) == [("a.b", "succeeded"), ("a.b", "not-run"), ("c", "succeeded")]
+
+
 def test_nothing_runs_after_an_essential_failure(node: Node) -> None:
     bad = Bootstrap(source="reg.example/none:1", mode="once", user_data="eA==", essential=True)
     summaries = node.boot(a=bad, b=job("echo b"))
