@@ -107,9 +107,12 @@ def _batch(items: list[_Item]) -> Batch:
 
 
 def _machine(settings: Settings, found: Found, lost: str) -> Iterator[_Item]:
+    own = settings.bootstrap
     if lost or found.data.strip():
-        job = Job(MACHINE, MACHINE, Mode.ONCE, settings.bootstrap.essential, order=MACHINE_ORDER)
-        yield _Item(settings.bootstrap.image, job, found.data, lost)
+        job = Job(
+            MACHINE, MACHINE, Mode.ONCE, own.essential, own.step_timeout, own.retries, MACHINE_ORDER
+        )
+        yield _Item(own.image, job, found.data, lost)
 
 
 def _configured(name: str, job: Bootstrap) -> Iterator[_Item]:

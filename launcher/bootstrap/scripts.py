@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import secrets
 import shutil
 import time
@@ -12,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from bootstrap_image import spec
 from launcher import contract, files, interrupt, logfile
 from launcher.bootstrap import context, records, results
-from launcher.errors import ContainerError
+from launcher.errors import ContainerError, HatchwayError
 from launcher.proc import Process
 from launcher.profiles import bootstrap as profile
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from launcher.runtimes.base import Image
 
 POLL: Final = 0.05  # seconds
+GRACE: Final = 5.0  # seconds between SIGTERM and SIGKILL, when the time of all is over
 
 
 def run(ctx: Context, batch: Batch, image: Image) -> Summary:
@@ -37,21 +40,26 @@ def run(ctx: Context, batch: Batch, image: Image) -> Summary:
     write(batch, ctx.request.instance_id, nonce)
     ctx.monitor.step(f"running {', '.join(job.name for job in batch.jobs)}")
     growth = logfile.Growth(Path(spec.LOG_FILE))
-    died: ContainerError | None = None
+    failure: ContainerError | None = None
     try:
         container = ctx.runtime().start(planned)
         _await_end(ctx, Process.of(container.pid), growth)
     except ContainerError as error:
-        if error.code != "container.died":
+        if error.code == "container.stuck":
+            with contextlib.suppress(HatchwayError):  # told to end, it says how far it came
+                ctx.runtime().remove(profile.NAME, grace=GRACE)
+        elif error.code != "container.died":  # or it was done before the engine could look
             raise
-        died = error  # or it was done before the engine could look
+        failure = error
     finally:
         _show(ctx, growth)
     summary = results.read()
     if summary is None or summary.nonce != nonce:
         message = "the bootstrap container ended without a result"
         hint = "Look at `hatchway bootstrap logs`."
-        raise died or ContainerError("container.died", message, hint)
+        raise failure or ContainerError("container.died", message, hint)
+    if failure and failure.code == "container.stuck" and summary.exit_status is not spec.Exit.DONE:
+        return dataclasses.replace(summary, message=f"{failure.message} [{failure.code}]")
     return summary
 
 
@@ -91,7 +99,7 @@ def _await_end(ctx: Context, process: Process | None, growth: Growth) -> None:
         interrupt.check()
         if time.monotonic() > ctx.until:
             message = f"user data did not end within {ctx.request.timeout:.0f} s"
-            hint = "Raise [bootstrap] timeout, or give its steps a shorter one."
+            hint = "Raise [bootstrap] timeout, or give its steps a shorter one (step-timeout)."
             raise ContainerError("container.stuck", message, hint)
         _show(ctx, growth)
         time.sleep(POLL)

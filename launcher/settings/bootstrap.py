@@ -45,7 +45,8 @@ class BootstrapSettings(msgspec.Struct, rename="kebab", forbid_unknown_fields=Tr
     """[bootstrap]: the machine's own user data, and what waits for all of it.
 
     `source` is where the machine's user data comes from: auto, none, nocloud, aliyun, aws, gce or
-    openstack; `address` replaces the metadata service's. `timeout` in seconds bounds everything.
+    openstack; `address` replaces the metadata service's. `step_timeout` and `retries` are for each
+    of its steps; `timeout` bounds everything. Both are in seconds.
     `on_failure` open-admin opens the admin door when an essential job failed at boot.
     `capabilities` come on top of those of the profile, by the kernel's names without CAP_.
     """
@@ -57,6 +58,9 @@ class BootstrapSettings(msgspec.Struct, rename="kebab", forbid_unknown_fields=Tr
     gate: str = "kubelet.service"
     on_failure: Literal["none", "open-admin"] = "none"
     timeout: float = 3600.0
+    # Half of it: elsewhere user data has no limit, and a step that hangs leaves time for others.
+    step_timeout: float = 1800.0
+    retries: int = 0
     memory: str = "2G"
     cpus: float = 64.0
     pids: int = 8192
@@ -69,6 +73,7 @@ def findings(own: BootstrapSettings, containers: Mapping[str, Bootstrap]) -> Ite
         yield Finding("bootstrap.gate", "expected the name of a unit")
     if own.timeout <= 0:
         yield Finding("bootstrap.timeout", "must be more than 0")
+    yield from _of_tries("bootstrap", "step-timeout", own.step_timeout, own.retries)
     if unknown := sorted(set(own.capabilities) - set(CAPABILITIES)):
         message = f"the kernel knows no {', '.join(unknown)}; names are such as SYS_RAWIO"
         yield Finding("bootstrap.capabilities", message)
@@ -91,11 +96,15 @@ def _of_job(name: str, job: Bootstrap) -> Iterator[Finding]:
     ours = job.source == DEFAULT_IMAGE and not job.command
     if job.mode != "off" and ours and not (job.file or job.user_data):
         yield Finding(place, "there is nothing to run: no user-data, no file")
-    if not 0 < job.timeout <= 86_400:
-        yield Finding(f"{place}.timeout", "expected 0 to 86400 seconds")
-    if not 0 <= job.retries <= 100:
-        yield Finding(f"{place}.retries", "expected 0 to 100")
+    yield from _of_tries(place, "timeout", job.timeout, job.retries)
     try:
         decode_user_data(job.user_data)
     except ValueError as error:
         yield Finding(f"{place}.user-data", str(error))
+
+
+def _of_tries(place: str, key: str, timeout: float, retries: int) -> Iterator[Finding]:
+    if not 0 < timeout <= 86_400:
+        yield Finding(f"{place}.{key}", "expected 0 to 86400 seconds")
+    if not 0 <= retries <= 100:
+        yield Finding(f"{place}.retries", "expected 0 to 100")

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -41,14 +41,11 @@ def boot(
     node: Node,
     pages: dict[str, tuple[int, bytes]],
     jobs: dict[str, Bootstrap] | None = None,
-    *,
-    essential: bool = False,
+    **more: Any,
 ) -> Summary:
-    """One boot on a cloud with these pages; what is on record afterwards."""
+    """One boot on a cloud with these pages and settings; what is on record afterwards."""
     with cloud(pages) as service:
-        own = BootstrapSettings(
-            source="openstack", address=service.address, image=IMAGE, essential=essential
-        )
+        own = BootstrapSettings(source="openstack", address=service.address, image=IMAGE, **more)
         settings = Settings(bootstrap=own, bootstrap_containers=jobs or {})
         node.run(gathering.request(settings, gathering.gather(settings)))
     last = results.read()
@@ -72,6 +69,32 @@ def test_a_source_that_refuses_fails_the_machines_own_user_data_alone(node: Node
 
 def test_an_essential_source_that_refuses_fails_the_boot(node: Node) -> None:
     assert boot(node, REFUSING, essential=True).exit_status is Exit.FAILED
+
+
+def says(script: str) -> dict[str, tuple[int, bytes]]:
+    """The cloud whose user data is this script."""
+    return {**WORKING, USER_DATA: (200, f"#!/bin/sh\n{script}\n".encode())}
+
+
+def test_a_step_of_the_machines_own_user_data_has_the_limit_of_the_settings(node: Node) -> None:
+    jobs = {"own": job("echo own", order=1)}
+    last = boot(node, says("exec sleep 97531"), jobs, step_timeout=1.0)
+    assert steps(last) == [("user-data", "timed-out"), ("own", "succeeded")]
+
+
+def test_the_machines_own_user_data_is_tried_as_often_as_the_settings_say(node: Node) -> None:
+    twice = says(f"test -e {node.place}/tried && exit; touch {node.place}/tried; exit 1")
+    assert steps(boot(node, twice, retries=1)) == [("user-data", "succeeded")]
+
+
+def test_what_was_done_before_the_time_of_all_was_over_stays_known(node: Node) -> None:
+    jobs = {"first": job("echo first", order=-1), "last": job("echo last", order=1)}
+    found = boot(node, says("exec sleep 97532"), jobs, timeout=4.0)
+    assert steps(found) == [
+        ("first", "succeeded"), ("user-data", "interrupted"), ("last", "not-run"),
+    ]  # fmt: skip
+    assert found.exit_status is Exit.DEGRADED
+    assert found.message == "user data did not end within 4 s [container.stuck]"
 
 
 def test_nothing_runs_once_before_it_is_known_for_which_machine(node: Node) -> None:
