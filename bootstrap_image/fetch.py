@@ -72,18 +72,14 @@ class Fetcher:
 
 
 def _get(url: str) -> bytes:
-    import urllib.request
+    from bootstrap_image import web  # urllib, likewise
 
-    end = time.monotonic() + LIMIT
-    request = urllib.request.Request(url, headers={"User-Agent": "hatchway-bootstrap"})  # noqa: S310 - http and https only, see include
-    with urllib.request.urlopen(request, timeout=TIMEOUT) as response:  # noqa: S310
+    with web.opened(url, each=TIMEOUT, whole=LIMIT) as response:
         data = bytearray()
         while chunk := response.read1(_CHUNK):
             data += chunk
             if len(data) > USER_DATA_LIMIT:
                 raise ValueError(f"it has more than {USER_DATA_LIMIT >> 20} MiB")
-            if time.monotonic() > end:
-                raise TimeoutError(f"it did not come within {LIMIT:.0f} s")
         expected = response.headers.get("Content-Length", "")
         if expected.isdecimal() and int(expected) != len(data):
             raise ConnectionError("the server closed the connection in the middle")

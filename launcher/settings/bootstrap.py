@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Final, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -71,6 +72,8 @@ def findings(own: BootstrapSettings, containers: Mapping[str, Bootstrap]) -> Ite
     """What the types cannot say."""
     if not _UNIT.fullmatch(own.gate):
         yield Finding("bootstrap.gate", "expected the name of a unit")
+    if own.address and not _is_service(own.address):
+        yield Finding("bootstrap.address", "expected http://HOST or http://HOST:PORT")
     if own.timeout <= 0:
         yield Finding("bootstrap.timeout", "must be more than 0")
     yield from _of_tries("bootstrap", "step-timeout", own.step_timeout, own.retries)
@@ -101,6 +104,14 @@ def _of_job(name: str, job: Bootstrap) -> Iterator[Finding]:
         decode_user_data(job.user_data)
     except ValueError as error:
         yield Finding(f"{place}.user-data", str(error))
+
+
+def _is_service(address: str) -> bool:
+    try:
+        where = urlsplit(address)
+        return address == f"http://{where.netloc}" and bool(where.hostname) and where.port != 0
+    except ValueError:
+        return False
 
 
 def _of_tries(place: str, key: str, timeout: float, retries: int) -> Iterator[Finding]:

@@ -6,9 +6,11 @@ No proxy: the service knows us by our address. No redirect: what is asked for is
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from launcher import interrupt
 from launcher.errors import HostError
@@ -16,7 +18,9 @@ from launcher.errors import HostError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-READ_LIMIT: Final = 10.0  # seconds for one answer
+    from launcher.registry.watch import Watch
+
+READ_LIMIT: Final = 10.0  # seconds for one answer, from connecting to its last byte
 LIMIT: Final = 60.0  # seconds for all tries of one question: the network may still be coming up
 FIRST_WAIT: Final = 0.5
 LONGEST_WAIT: Final = 5.0
@@ -62,24 +66,47 @@ class Service:
 
     def _ask(self, method: str, path: str, headers: Mapping[str, str]) -> bytes | None:
         import http.client
-        import urllib.error
-        import urllib.request
 
-        request = urllib.request.Request(  # noqa: S310 - the scheme is ours
-            self.address + path, method=method, headers=dict(headers)
-        )
+        from launcher.registry.watch import Watch
+
+        watch = Watch(READ_LIMIT)
         try:
-            with _opener().open(request, timeout=READ_LIMIT) as answer:
-                data: bytes = answer.read(SIZE_LIMIT + 1)
-        except urllib.error.HTTPError as error:
-            with error:
-                self._raise_refused(error.code, path)
+            status, data = watch.run(lambda: self._exchange(watch, method, path, headers))
+        except TimeoutError:
+            raise _TransientError(f"it did not answer within {READ_LIMIT:g} s") from None
+        except OSError as error:
+            raise _TransientError(error) from None
+        except http.client.HTTPException:
+            raise _TransientError("its answer is damaged") from None
+        if not 200 <= status < 300:
+            self._raise_refused(status, path)
             return None
-        except (OSError, http.client.HTTPException) as error:
-            raise _TransientError(getattr(error, "reason", None) or error) from None
         if len(data) > SIZE_LIMIT:
             raise self._failure(path, f"it is larger than {SIZE_LIMIT // 2**20} MiB")
         return data
+
+    def _exchange(
+        self, watch: Watch, method: str, path: str, headers: Mapping[str, str]
+    ) -> tuple[int, bytes]:
+        """The status, and with a good one the body, all of it unless it is too large."""
+        import http.client
+
+        where = urlsplit(self.address)
+        connection = http.client.HTTPConnection(
+            where.hostname or "", where.port or 80, timeout=READ_LIMIT
+        )
+        with contextlib.closing(connection):
+            connection.connect()
+            watch.add(connection.sock, READ_LIMIT)
+            connection.request(method, path, headers={"Connection": "close", **headers})
+            answer = connection.getresponse()
+            if not 200 <= answer.status < 300:
+                return answer.status, b""
+            data = answer.read(SIZE_LIMIT + 1)
+            # http.client takes a body that was cut off for a whole one, and headers as well.
+            if answer.length != 0 and not answer.chunked and len(data) <= SIZE_LIMIT:
+                raise ConnectionError("it closed the connection in the middle")
+            return answer.status, data
 
     def _raise_refused(self, status: int, path: str) -> None:
         if status == 404:
@@ -96,13 +123,3 @@ class Service:
 
 class _TransientError(Exception):
     """Worth another try."""
-
-
-def _opener() -> Any:
-    import urllib.request
-
-    class Stay(urllib.request.HTTPRedirectHandler):
-        def redirect_request(self, *_: Any) -> None:
-            """Take a redirect for the failure that it is."""
-
-    return urllib.request.build_opener(urllib.request.ProxyHandler({}), Stay)

@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import http.server
+import ssl
+import subprocess
 import threading
 from collections import Counter
 from typing import TYPE_CHECKING, ClassVar
@@ -33,6 +36,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.send_error(503)
         elif name.startswith("/status/"):
             self.send_error(int(name.removeprefix("/status/")))
+        elif name == "/drips-headers":
+            self._drip(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n", b"\r\n")
+        elif name == "/drips-body":
+            self._drip(b"HTTP/1.1 200 OK\r\nContent-Length: 40\r\n\r\n", b"x", b"")
         elif name == "/moved":
             self.send_response(302)
             self.send_header("Location", "/good")
@@ -48,6 +55,15 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             _STOP.wait(20)
         self.wfile.write(body[: 5 if name == "/cut" else None])
 
+    def _drip(self, first: bytes, drop: bytes, last: bytes) -> None:
+        with contextlib.suppress(OSError):
+            self.wfile.write(first)
+            for _ in range(40):
+                self.wfile.write(drop)
+                if _STOP.wait(0.05):
+                    return
+            self.wfile.write(last)
+
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         pass
 
@@ -55,15 +71,35 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 _STOP = threading.Event()
 
 
-@pytest.fixture
-def address(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A file with a certificate of the loopback and its key."""
+    both = str(tmp_path_factory.mktemp("tls") / "both.pem")
+    curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2")
+    subject = ("-subj", "/CN=loopback", "-addext", "subjectAltName=IP:127.0.0.1")
+    files = ("-keyout", both, "-out", both)
+    argv = ("openssl", "req", "-x509", *curve, *subject, *files)
+    subprocess.run(argv, check=True, capture_output=True)
+    return both
+
+
+@pytest.fixture(params=["http", "https"])
+def address(
+    request: pytest.FixtureRequest, certificate: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[str]:
     monkeypatch.setattr(fetch, "WAITS", (0.01, 0.01))
     monkeypatch.setattr(fetch, "TIMEOUT", 0.3)
+    monkeypatch.setattr(fetch, "LIMIT", 0.6)
     _Handler.asked.clear()
     _STOP.clear()
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as server:
+        if request.param == "https":
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            server.socket = context.wrap_socket(server.socket, server_side=True)
+            monkeypatch.setenv("SSL_CERT_FILE", certificate)
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
+        yield f"{request.param}://127.0.0.1:{server.server_address[1]}"
         _STOP.set()
         server.shutdown()
 
@@ -102,6 +138,8 @@ def test_what_has_another_hash_is_not_kept(address: str, fetcher: fetch.Fetcher)
         ("/status/500", "the server answered 500", 3),
         ("/cut", "in the middle", 3),
         ("/slow", "timed out", 3),
+        ("/drips-headers", r"did not come within 0\.6 s", 3),
+        ("/drips-body", r"did not come within 0\.6 s", 3),
         ("/large", "more than 16 MiB", 1),
     ],
 )

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import socketserver
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, ClassVar
@@ -13,6 +14,7 @@ import pytest
 from launcher import sources
 from launcher.errors import HostError, SettingsError
 from launcher.sources import aliyun, aws, gce, nocloud, openstack
+from launcher.sources import service as service_module
 from launcher.sources.service import Service
 
 if TYPE_CHECKING:
@@ -152,6 +154,66 @@ def test_a_service_that_is_not_there_is_given_up_within_the_limit() -> None:
     clocked = Service(service.name, service.address, 1, lambda: float(next(ticks)), service.sleep)
     with pytest.raises(HostError, match="refused"):
         clocked.get("/latest/user-data")
+
+
+@contextlib.contextmanager
+def answering(*pieces: bytes, pause: float = 0.0) -> Iterator[Service]:
+    """A service that says these pieces to whoever connects, with pauses, and hangs up."""
+    over = threading.Event()
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            while self.rfile.readline().strip():
+                pass
+            with contextlib.suppress(OSError):
+                for piece in pieces:
+                    self.wfile.write(piece)
+                    if over.wait(pause):
+                        return
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,)).start()
+        try:
+            yield Service("a cloud", f"http://127.0.0.1:{server.server_address[1]}", limit=0.1)
+        finally:
+            over.set()
+            server.shutdown()
+
+
+HEAD = b"HTTP/1.1 200 OK\r\n"
+LENGTH = b"Content-Length: 100\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        (HEAD, *[b"X: y\r\n"] * 50, LENGTH, b"x" * 100),
+        (HEAD, LENGTH, *[b"x"] * 100),
+        (*HEAD.decode(), LENGTH, b"x" * 100),
+    ],
+    ids=["headers", "body", "status line"],
+)
+def test_a_service_that_drips_is_not_waited_for(
+    pieces: tuple[bytes | str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service_module, "READ_LIMIT", 0.5)
+    dripped = [piece.encode() if isinstance(piece, str) else piece for piece in pieces]
+    with (
+        answering(*dripped, pause=0.1) as service,
+        pytest.raises(HostError, match=r"it did not answer within 0\.5 s"),
+    ):
+        service.get("/latest/user-data")
+
+
+@pytest.mark.parametrize(
+    "pieces", [(HEAD, LENGTH, SCRIPT), (HEAD, LENGTH[:8])], ids=["body", "headers"]
+)
+def test_what_is_cut_off_is_not_taken_for_all_of_it(pieces: tuple[bytes, ...]) -> None:
+    with (
+        answering(*pieces) as service,
+        pytest.raises(HostError, match="closed the connection in the middle"),
+    ):
+        service.get("/latest/user-data")
 
 
 def test_no_proxy_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
