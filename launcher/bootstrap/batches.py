@@ -108,11 +108,17 @@ def _batch(items: list[_Item]) -> Batch:
 
 def _machine(settings: Settings, found: Found, lost: str) -> Iterator[_Item]:
     own = settings.bootstrap
+
+    def item(name: str, mode: Mode, data: bytes = b"", problem: str = "") -> _Item:
+        job = Job(name, name, mode, own.essential, own.step_timeout, own.retries, MACHINE_ORDER)
+        return _Item(own.image, job, data, problem)
+
     if lost or found.data.strip():
-        job = Job(
-            MACHINE, MACHINE, Mode.ONCE, own.essential, own.step_timeout, own.retries, MACHINE_ORDER
-        )
-        yield _Item(own.image, job, found.data, lost)
+        yield item(MACHINE, Mode.ONCE, found.data, lost)
+    for name, script in found.scripts.items():
+        yield item(f"{MACHINE}.{name}", Mode.ALWAYS, script)
+    for name, why in found.undone.items():
+        yield item(f"{MACHINE}.{name}", Mode.ALWAYS, problem=f"{name}: {why}")
 
 
 def _configured(name: str, job: Bootstrap) -> Iterator[_Item]:

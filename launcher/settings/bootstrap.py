@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 DEFAULT_IMAGE: Final = f"localhost/hatchway-bootstrap:{VERSION}"
-MACHINE: Final = "user-data"  # the job that the machine's own user data is
+MACHINE: Final = "user-data"  # the job that the machine's own user data is; others begin with it
 _UNIT: Final = re.compile(r"[A-Za-z0-9:_.@-]{1,200}\.(?:service|target)")
 
 
@@ -88,8 +88,8 @@ def _of_job(name: str, job: Bootstrap) -> Iterator[Finding]:
     place = f"bootstrap-containers.{name}"
     if not re.fullmatch(spec.NAME_PATTERN, name):
         yield Finding(place, f"expected a name: {spec.NAME_PATTERN}")
-    if name == MACHINE:
-        yield Finding(place, "this name is that of the machine's own user data")
+    if name == MACHINE or name.startswith(f"{MACHINE}."):
+        yield Finding(place, "names like this are for the machine's own user data")
     if job.file and job.user_data:
         yield Finding(place, "file and user-data exclude each other")
     if job.file and not job.file.startswith("/"):

@@ -32,6 +32,7 @@ ADDRESSES: Final = {
     "gce": gce.ADDRESS,
     "openstack": openstack.ADDRESS,
 }
+_FIRMWARE: Final = ("sys_vendor", "product_name", "bios_vendor", "bios_version", "product_uuid")
 # What the firmware of a machine says of its maker -> the source.
 _MAKERS: Final = {
     "alibaba cloud": "aliyun",
@@ -48,14 +49,22 @@ def detect(dmi: Path = DMI) -> str:
     """The source that this machine's firmware points to, `nocloud` for a seed, or `none`."""
     if nocloud.present():
         return "nocloud"
+    told = {name: _told(dmi / name) for name in _FIRMWARE}
     for name in ("sys_vendor", "product_name", "bios_vendor"):
-        try:
-            maker = (dmi / name).read_text(encoding="utf-8", errors="replace").strip().lower()
-        except OSError:
-            continue
-        if maker in _MAKERS:
-            return _MAKERS[maker]
+        if told[name] in _MAKERS:
+            return _MAKERS[told[name]]
+    if told["sys_vendor"] == "xen" and (
+        told["bios_version"].endswith(".amazon") or told["product_uuid"].startswith("ec2")
+    ):
+        return "aws"  # the older types, whose firmware does not name their maker
     return "none"
+
+
+def _told(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").strip().lower()
+    except OSError:
+        return ""
 
 
 def read(name: str, address: str = "") -> Found:

@@ -48,6 +48,24 @@ def test_the_machines_own_user_data_is_a_job() -> None:
     assert planned(Found("aws", "i-1", b" \n")) == ()
 
 
+def test_a_script_that_the_cloud_runs_at_every_boot_is_a_job_after_user_data() -> None:
+    found = Found("gce", "i-1", b"#!/bin/sh\n", scripts={"startup-script": b"#!/bin/sh\necho\n"})
+    (batch,) = planned(found, z=job())
+    assert [(each.name, each.mode) for each in batch.jobs] == [
+        ("user-data", Mode.ONCE),
+        ("user-data.startup-script", Mode.ALWAYS),
+        ("z", Mode.ONCE),
+    ]
+    assert batch.data["user-data.startup-script"] == b"#!/bin/sh\necho\n"
+
+
+def test_what_a_cloud_asks_for_and_is_not_done_is_a_problem() -> None:
+    found = Found("gce", "i-1", undone={"startup-script-url": "it is not fetched"})
+    (batch,) = planned(found)
+    assert [each.name for each in batch.jobs] == ["user-data.startup-script-url"]
+    assert batch.problem == "startup-script-url: it is not fetched"
+
+
 def test_each_file_of_a_directory_is_a_job_in_the_order_of_names(tmp_path: Path) -> None:
     for name in ("20-b.sh", "10-a.sh"):
         (tmp_path / name).write_text(name)

@@ -124,6 +124,7 @@ def test_every_finding_comes_at_once_with_file_and_path(tmp_path: Path) -> None:
         ('[bootstrap-containers.x]\nmode = "once"', "there is nothing to run"),
         ('[bootstrap-containers."a/b"]\nmode = "off"', "expected a name"),
         ('[bootstrap-containers.user-data]\nmode = "off"', "the machine's own user data"),
+        ('[bootstrap-containers."user-data.x"]\nmode = "off"', "the machine's own user data"),
         ('[bootstrap]\naddress = "169.254.169.254"', "bootstrap.address"),
         ('[bootstrap]\naddress = "http://a:99999"', "bootstrap.address"),
         ("[bootstrap]\nstep-timeout = 0", "bootstrap.step-timeout"),

@@ -88,6 +88,7 @@ EC2 = {
     "GET /latest/user-data": (200, SCRIPT),
 }
 GCE = "GET /computeMetadata/v1/instance"
+PROJECT = "GET /computeMetadata/v1/project"
 
 
 @pytest.mark.parametrize(
@@ -118,6 +119,36 @@ def test_each_service_is_asked_in_its_own_way(
         found = read(service)
     assert (found.instance_id, found.data) == ("i-1", SCRIPT)
     assert "secret" not in repr(found)
+
+
+def test_the_startup_script_of_google_stands_beside_user_data() -> None:
+    own = {
+        f"{GCE}/attributes/user-data": (200, b"#cloud-config\n"),
+        f"{GCE}/attributes/startup-script": (200, SCRIPT),
+    }
+    with cloud(own) as service:
+        found = gce.read(service)
+    assert (found.data, found.scripts) == (b"#cloud-config\n", {"startup-script": SCRIPT})
+    assert found.undone == {}
+    assert "secret" not in repr(found)
+
+
+def test_a_startup_script_of_the_project_is_that_of_a_machine_which_has_none() -> None:
+    of_project = {f"{PROJECT}/attributes/startup-script": (200, b"echo one without a first line")}
+    with cloud(of_project) as service:
+        found = gce.read(service)
+    # Google has bash run it.
+    assert found.scripts == {"startup-script": b"#!/bin/bash\necho one without a first line"}
+    own = {f"{GCE}/attributes/startup-script": (200, SCRIPT)}
+    with cloud(of_project | own) as service:
+        assert gce.read(service).scripts == {"startup-script": SCRIPT}
+
+
+def test_a_startup_script_that_would_have_to_be_fetched_is_told_of() -> None:
+    with cloud({f"{GCE}/attributes/startup-script-url": (200, b"gs://bucket/s3cret")}) as service:
+        found = gce.read(service)
+    assert list(found.undone) == ["startup-script-url"]
+    assert "s3cret" not in str(found)
 
 
 def test_a_service_without_tokens_is_asked_plainly() -> None:
@@ -223,17 +254,23 @@ def test_no_proxy_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("file", "text", "source"),
+    ("told", "source"),
     [
-        ("sys_vendor", "Alibaba Cloud\n", "aliyun"),
-        ("sys_vendor", "Amazon EC2\n", "aws"),
-        ("product_name", "Google Compute Engine\n", "gce"),
-        ("product_name", "OpenStack Nova\n", "openstack"),
-        ("sys_vendor", "QEMU\n", "none"),
+        ({"sys_vendor": "Alibaba Cloud"}, "aliyun"),
+        ({"sys_vendor": "Amazon EC2"}, "aws"),
+        ({"sys_vendor": "Xen", "product_name": "HVM domU", "bios_version": "4.11.amazon"}, "aws"),
+        ({"sys_vendor": "Xen", "product_uuid": "EC2E1916-9099-7CAF-FD21-012345ABCDEF"}, "aws"),
+        ({"sys_vendor": "Xen", "product_uuid": "0ec21916-9099-7caf-fd21-012345abcdef"}, "none"),
+        # One in four thousand machines of others has such an identity.
+        ({"sys_vendor": "QEMU", "product_uuid": "ec2e1916-9099-7caf-fd21-012345abcdef"}, "none"),
+        ({"product_name": "Google Compute Engine"}, "gce"),
+        ({"product_name": "OpenStack Nova"}, "openstack"),
+        ({"sys_vendor": "QEMU"}, "none"),
     ],
 )
-def test_the_firmware_tells_the_cloud(file: str, text: str, source: str, tmp_path: Path) -> None:
-    (tmp_path / file).write_text(text)
+def test_the_firmware_tells_the_cloud(told: dict[str, str], source: str, tmp_path: Path) -> None:
+    for name, text in told.items():
+        (tmp_path / name).write_text(f"{text}\n")
     assert source == sources.detect(tmp_path)
 
 
