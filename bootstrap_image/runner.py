@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from bootstrap_image import action, durable, obstacle
+from bootstrap_image import action, durable, enginefiles, obstacle
 from bootstrap_image.attempt import Outcome, attempt
 from bootstrap_image.environment import environment
 from bootstrap_image.fetch import Fetcher
@@ -87,6 +87,8 @@ class Runner:
         self._places = places
         self._log = log
         self._view = View(places.host, log)
+        for problem in enginefiles.take_away(places.host) if places.host else ():
+            log.say(f"warning: {problem}")
         self._mounts = NewMounts()
         self._signals = Signals()
         self._records = Records(jobs.instance_id, places.state)

@@ -69,7 +69,7 @@ class Machine:
     def arguments(self, *more: str) -> list[str]:
         mounts = [f"--volume={self.place}{name}:{name}" for name in spec.WRITABLE]
         return [
-            f"--name={self.name}", "--network=none", "--no-hosts", "--tmpfs=/tmp:exec,mode=1777",
+            f"--name={self.name}", "--network=none", "--tmpfs=/tmp:exec,mode=1777",
             *mounts, f"--volume={self.place}/host:/host:ro", *self.options, *more, IMAGE,
         ]  # fmt: skip
 

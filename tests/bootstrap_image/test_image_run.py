@@ -46,7 +46,6 @@ def test_scripts_messages_and_settings_act_on_the_host(image: str, tmp_path: Pat
         b"write_files: [{path: /etc/app/conf, content: hi, permissions: '0600'}]\n"
         b"runcmd: [[sh, -c, 'cat /etc/app/conf > /opt/seen'], 'echo done > /root/done']\n"
     )
-    # Podman puts a file of its own over /etc/hostname; the launcher has to keep engines from it.
     script = b"#!/bin/bash\necho $INSTANCE_ID > /usr/local/id; cat /etc/hostname > /opt/name\n"
     with Machine(tmp_path, "--cap-add=SYS_ADMIN") as machine:
         machine.write(
