@@ -12,7 +12,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from hostview import kernel, mountinfo, seal
+from hostview import kernel, mountinfo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,8 +35,7 @@ def take_away(host: str) -> Iterator[str]:
 
 
 def _mounted(place: str) -> bool:
-    text = Path(seal.MOUNTINFO).read_text(encoding="utf-8", errors="surrogateescape")
-    return any(mount.point == place for mount in mountinfo.reachable(mountinfo.parse(text)))
+    return any(mount.point == place for mount in mountinfo.reachable(mountinfo.read()))
 
 
 def _same(place: str, other: str) -> bool:
