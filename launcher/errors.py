@@ -118,6 +118,10 @@ class HatchwayError(Exception):
         self.hint = hint
         self.details = details
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """An error of a child's reaches its parent (`apart`)."""
+        return type(self), (self.code, self.message, self.hint), {"details": self.details}
+
     def as_json(self) -> dict[str, Any]:
         """The documented JSON form: `{"error": {code, message, hint, details}}`."""
         return {

@@ -55,8 +55,8 @@ def pour(
     finally:
         _end_group(child)
     interrupt.check()
-    status = child.returncode if child.returncode >= 0 else 128 - child.returncode
-    return Poured(status, ended)
+    code = -signal.SIGKILL if child.returncode is None else child.returncode
+    return Poured(code if code >= 0 else 128 - code, ended)
 
 
 def _drain(
@@ -113,6 +113,8 @@ def _end_group(child: subprocess.Popen[bytes]) -> None:
             time.sleep(0.02)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(child.pid, signal.SIGKILL)
-    child.wait()
+    # One that hangs in the kernel hears nothing: whoever reaps orphans gets it one day.
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        child.wait(KILL_GRACE)
     if child.stdout is not None:
         child.stdout.close()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from launcher import VERSION, interrupt
 from launcher.interrupt import Interrupted
-from toolbox.collect import documents, page
+from toolbox.collect import page
 from toolbox.collect.bundle import Bundle
 from toolbox.collect.collector import Wishes, collect
 from toolbox.collect.disguise import Disguise, known_names
@@ -22,7 +22,7 @@ from toolbox.doctor import checkup
 from toolbox.doctor.checkup import Checkup
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from launcher.findings import Finding
     from launcher.monitor import Monitor
@@ -63,7 +63,7 @@ def run(request: Request, sink: Sink, monitor: Monitor) -> Result:
     disguise = Disguise(known_names()) if request.anonymise else None
     monitor.step("checking the host")
     try:
-        examined = _clean(checkup.examine(), disguise)
+        examined = _clean(checkup.examine(seconds=_share(request.timeout)), disguise)
     except Interrupted:  # gathering ends at once, and says so
         examined = Checkup({}, (), {"all": "interrupted"}, 0.0)
     packing = _Packing(request, sink, disguise)
@@ -76,7 +76,7 @@ def run(request: Request, sink: Sink, monitor: Monitor) -> Result:
 
     ending = gather(
         Work(
-            items=list(_expanded(request.items)),
+            items=request.items,
             collect=bounded,
             keep=packing.keep,
             room=packing.has_room,
@@ -90,13 +90,9 @@ def run(request: Request, sink: Sink, monitor: Monitor) -> Result:
     return Result(manifest, examined, disguise.mapping() if disguise else {})
 
 
-def _expanded(items: Iterable[Item]) -> Iterator[Item]:
-    used: set[str] = set()
-    for item in items:
-        for each in documents.expand(item) if item.kind == "glob" else (item,):
-            if each.name not in used:
-                used.add(each.name)
-                yield each
+def _share(timeout: float) -> float:
+    """The seconds of the whole that the checkup may take: the items need the rest."""
+    return min(timeout / 2, checkup.MOST_OF_ALL)
 
 
 class _Packing:

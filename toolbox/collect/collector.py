@@ -7,6 +7,7 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from launcher import apart
 from launcher.interrupt import Interrupted
 from toolbox.collect import commands, documents, own_settings, services
 from toolbox.collect.looks import LOOKS
@@ -32,6 +33,8 @@ def collect(item: Item, wishes: Wishes) -> Outcome:
     sieve = Sieve(item, wishes.disguise)
     try:
         return _by_kind(item, sieve, wishes)
+    except TimeoutError:
+        return sieve.outcome("timeout", f"no answer within {item.timeout:.0f} s")
     except Interrupted:
         return sieve.outcome("interrupted", "ended before it was done")
     except Exception as defect:  # noqa: BLE001 - one item's defect must not cost the others
@@ -39,12 +42,14 @@ def collect(item: Item, wishes: Wishes) -> Outcome:
 
 
 def _by_kind(item: Item, sieve: Sieve, wishes: Wishes) -> Outcome:
-    if item.needs and not Path(item.needs).exists():
+    if item.needs and not apart.answer(Path(item.needs).exists, sieve.seconds_left):
         return sieve.outcome("absent", f"there is no {item.needs}")
     if item.kind == "exec":
         return commands.run(item, sieve, since=wishes.since)
     if item.kind == "file":
         return documents.read(item, sieve)
+    if item.kind == "glob":
+        return sieve.outcome("ok", matches=documents.expand(item))
     if item.kind == "http":
         return services.fetch(item, sieve, allowed=wishes.allowed)
     if item.kind == "settings":
@@ -52,5 +57,6 @@ def _by_kind(item: Item, sieve: Sieve, wishes: Wishes) -> Outcome:
     look = LOOKS.get(item.argument[0])
     if look is None:
         return sieve.outcome("failed", f"nothing is called {item.argument[0]}")
-    sieve.add(look().encode("utf-8", "replace"))
+    # It may open what a dead server holds, such as the place of a certificate.
+    sieve.add(apart.answer(look, sieve.seconds_left).encode("utf-8", "replace"))
     return sieve.outcome("ok")

@@ -45,7 +45,10 @@ class Item:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What an item gave: `content` is free of secrets, `size` is what there was before a cut."""
+    """What an item gave: `content` is free of secrets, `size` is what there was before a cut.
+
+    A pattern gives no content: `matches` are the items that it stands for.
+    """
 
     item: Item
     status: Status
@@ -56,3 +59,4 @@ class Outcome:
     truncated: bool = False
     redactions: int = 0
     exit_status: int | None = None
+    matches: tuple[Item, ...] = ()

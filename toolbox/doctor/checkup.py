@@ -7,7 +7,7 @@ import dataclasses
 import time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from launcher import interrupt
+from launcher import apart, interrupt
 from launcher.errors import HatchwayError
 from toolbox.doctor import (
     boot,
@@ -27,6 +27,10 @@ from toolbox.doctor.diagnosis import SEVERITIES, Diagnosis
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+# Seconds: the longest that one noun's facts may take, and that all may.
+_MOST: Final = 30.0
+MOST_OF_ALL: Final = 60.0
 
 
 class Check(NamedTuple):
@@ -76,18 +80,19 @@ class Checkup:
         return all(finding.severity == "notice" for finding in self.findings)
 
 
-def examine(checks: Mapping[str, Check] = CHECKS) -> Checkup:
-    """Read and judge; what cannot be read is a gap and hides nothing else."""
+def examine(checks: Mapping[str, Check] = CHECKS, seconds: float = MOST_OF_ALL) -> Checkup:
+    """Read and judge within `seconds`; what cannot be read is a gap and hides nothing else."""
     began = time.monotonic()
     facts: dict[str, Any] = {}
     gaps: dict[str, str] = {}
     findings: list[Diagnosis] = []
     for name, check in checks.items():
         interrupt.check()
+        left = began + seconds - time.monotonic()
         try:
-            facts[name] = check.read()
+            facts[name] = apart.answer(check.read, min(_MOST, left))
             findings += check.judge(facts[name])
-        except (OSError, ValueError, HatchwayError) as error:
+        except (OSError, ValueError, RuntimeError, HatchwayError) as error:
             gaps[name] = str(error)
     findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
     return Checkup(facts, tuple(findings), gaps, time.monotonic() - began)

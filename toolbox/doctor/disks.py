@@ -5,55 +5,25 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from hostview import mountinfo
+from launcher import apart
+from toolbox.doctor import mounts
 from toolbox.doctor.diagnosis import Diagnosis
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from toolbox.doctor.mounts import Mount
+
 _FULL: Final = 90.0  # percent
 _VERY_FULL: Final = 97.0
-# File systems that hold no files of their own, or are full by their nature.
-_UNREAL: Final = frozenset(
-    {
-        *("autofs", "bdev", "binfmt_misc", "bpf", "cgroup", "cgroup2", "configfs", "debugfs"),
-        *("devpts", "devtmpfs", "efivarfs", "erofs", "fuse.lxcfs", "fusectl", "hugetlbfs"),
-        *("iso9660", "mqueue", "nsfs", "overlay", "proc", "pstore", "ramfs", "rpc_pipefs"),
-        *("securityfs", "selinuxfs", "squashfs", "sysfs", "tracefs"),
-    }
-)
-# Asking a server that is gone would hang for ever.
-_REMOTE: Final = frozenset(
-    {
-        *("nfs", "nfs4", "cifs", "smb3", "ceph", "glusterfs", "9p", "afs", "lustre"),
-        *("fuse.sshfs", "fuse.s3fs", "virtiofs"),
-    }
-)
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Mount:
-    """A line of /proc/self/mountinfo."""
-
-    device: str
-    place: str
-    kind: str
-    source: str
-    options: frozenset[str]
-    super_options: frozenset[str]
-
-    @property
-    def name(self) -> str:
-        """Its place, in a message."""
-        return mountinfo.shown(self.place)
-
-    @property
-    def title(self) -> str:
-        return mountinfo.shown(f"{self.place} ({self.source}, {self.kind})")
+_PATIENCE: Final = 2.0  # seconds for one file system
+_MOST_SILENT: Final = 5
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,79 +48,78 @@ class FileSystem:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Disks:
-    """`wanted` are mount points that fstab(5) asks for."""
+    """`wanted` are mount points that fstab(5) asks for; `silent` mounts gave no answer in time."""
 
     mounts: tuple[Mount, ...]
     file_systems: tuple[FileSystem, ...]
     wanted: tuple[str, ...] = ()
+    silent: tuple[Mount, ...] = ()
 
 
 def read() -> Disks:
-    mounts = parse_mounts(mountinfo.text())
+    table = mounts.parse(mountinfo.text())
+    found, silent = measured(table)
     fstab = ""
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(FileNotFoundError):
         fstab = Path("/etc/fstab").read_text(encoding="utf-8", errors="replace")
-    return Disks(mounts, tuple(_measured(mounts)), parse_fstab(fstab))
+    return Disks(table, found, mounts.wanted(fstab), silent)
 
 
-def parse_mounts(text: str) -> tuple[Mount, ...]:
-    """The mounts of a mountinfo (proc(5)), in its order."""
-    found = []
-    for line in mountinfo.lines(text):
-        left, _, right = line.partition(" - ")
-        fields, more = left.split(" "), right.split(" ")
-        if len(fields) < 6 or len(more) < 3:
-            continue
-        found.append(
-            Mount(
-                device=fields[2],
-                place=mountinfo.unescaped(fields[4]),
-                kind=more[0],
-                source=mountinfo.unescaped(more[1]),
-                options=frozenset(fields[5].split(",")),
-                super_options=frozenset(more[2].split(",")),
-            )
-        )
-    return tuple(found)
+def measured(table: Sequence[Mount]) -> tuple[tuple[FileSystem, ...], tuple[Mount, ...]]:
+    """Each file system once, and the mounts that give no answer."""
+    top = {mount.place: mount for mount in table}
+    waiting = [mount for mount in table if mount.real and top[mount.place] == mount]
+    found: list[FileSystem] = []
+    silent: list[Mount] = []
+    while waiting and len(silent) < _MOST_SILENT:
+        work = functools.partial(_measures, tuple(waiting), {each.mount.device for each in found})
+        try:
+            for measures in apart.pieces(work, lambda: _PATIENCE):
+                found += measures
+                del waiting[0]
+        except TimeoutError:
+            silent.append(waiting.pop(0))
+    return tuple(found), tuple(silent)
 
 
-def parse_fstab(text: str) -> tuple[str, ...]:
-    lines = [line.split() for line in text.splitlines() if not line.lstrip().startswith("#")]
-    return tuple(
-        mountinfo.unescaped(words[1])
-        for words in lines
-        if len(words) >= 4 and words[1].startswith("/") and words[2] != "swap"
-        if not {"noauto", "nofail"} & set(words[3].split(","))
-    )
-
-
-def _measured(mounts: Sequence[Mount]) -> Iterator[FileSystem]:
-    """Each file system once, by the first of its mounts that is still on top of its place."""
-    seen: set[str] = set()
-    top = {mount.place: mount for mount in mounts}
-    for mount in mounts:
-        if mount.kind in _UNREAL | _REMOTE or mount.device in seen or top[mount.place] != mount:
-            continue
+def _measures(table: Sequence[Mount], seen: set[str]) -> Iterator[list[FileSystem]]:
+    """In the child: for each mount its file system, unless another mount showed the same."""
+    for mount in table:
+        found: list[FileSystem] = []
         with contextlib.suppress(OSError):
-            if Path(mount.place).is_dir():
+            if mount.device not in seen and Path(mount.place).is_dir():
+                found = [_measure(mount)]
                 seen.add(mount.device)
-                facts = os.statvfs(mount.place)
-                # df(1): what root keeps for itself is neither used nor free.
-                used = (facts.f_blocks - facts.f_bfree) * facts.f_frsize
-                free = facts.f_bavail * facts.f_frsize
-                yield FileSystem(
-                    mount=mount,
-                    size=used + free,
-                    free=free,
-                    inodes=facts.f_files,
-                    inodes_free=facts.f_ffree,
-                )
+        yield found
+
+
+def _measure(mount: Mount) -> FileSystem:
+    facts = os.statvfs(mount.place)
+    # df(1): what root keeps for itself is neither used nor free.
+    used = (facts.f_blocks - facts.f_bfree) * facts.f_frsize
+    free = facts.f_bavail * facts.f_frsize
+    return FileSystem(
+        mount=mount,
+        size=used + free,
+        free=free,
+        inodes=facts.f_files,
+        inodes_free=facts.f_ffree,
+    )
 
 
 def check(disks: Disks) -> Iterator[Diagnosis]:
     for each in disks.file_systems:
         yield from _fullness(each)
     yield from _read_only(disks.mounts)
+    if disks.silent:
+        places = ", ".join(mount.name for mount in disks.silent)
+        yield Diagnosis(
+            "disks.silent",
+            "critical",
+            f"no answer within {_PATIENCE:.0f} s: {places}",
+            tuple(mount.title for mount in disks.silent),
+            "Whoever opens a file there hangs as well: look at its disk, or at its server.",
+        )
     missing = sorted(set(disks.wanted) - {mount.place for mount in disks.mounts})
     if missing:
         yield Diagnosis(
@@ -190,8 +159,7 @@ def _read_only(mounts: Sequence[Mount]) -> Iterator[Diagnosis]:
     The mount still says `rw`, the file system beneath it `ro`.
     """
     for mount in {mount.device: mount for mount in reversed(mounts)}.values():
-        real = mount.kind not in _UNREAL | _REMOTE
-        if real and "rw" in mount.options and "ro" in mount.super_options:
+        if mount.real and "rw" in mount.options and "ro" in mount.super_options:
             shown = mountinfo.shown(",".join(sorted(mount.super_options)))
             yield Diagnosis(
                 "disks.read-only",

@@ -15,7 +15,8 @@ from toolbox.collect.manifest import Entry, Manifest
 from toolbox.doctor.boot import Boot
 from toolbox.doctor.checkup import Checkup
 from toolbox.doctor.diagnosis import Diagnosis
-from toolbox.doctor.disks import Disks, FileSystem, Mount
+from toolbox.doctor.disks import Disks, FileSystem
+from toolbox.doctor.mounts import Mount
 from toolbox.doctor.pressure import Pressure
 from toolbox.doctor.units import Unit
 

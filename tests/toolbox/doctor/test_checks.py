@@ -22,6 +22,7 @@ from toolbox.doctor import (
     disks,
     kernel_log,
     limits,
+    mounts,
     names,
     own,
     pods,
@@ -109,10 +110,10 @@ def test_a_boot_that_does_not_finish_is_found() -> None:
 
 
 def test_a_disk_that_became_read_only_and_one_that_is_missing_are_found() -> None:
-    mounts = disks.parse_mounts(MOUNTS)
-    assert mounts[2].place == "/mnt/a b"
-    wanted = disks.parse_fstab("/dev/x /data ext4 defaults 0 0\n/dev/y /opt ext4 nofail 0 0\n# c\n")
-    found = list(disks.check(disks.Disks(mounts, (), wanted)))
+    table = mounts.parse(MOUNTS)
+    assert table[2].place == "/mnt/a b"
+    wanted = mounts.wanted("/dev/x /data ext4 defaults 0 0\n/dev/y /opt ext4 nofail 0 0\n# c\n")
+    found = list(disks.check(disks.Disks(table, (), wanted)))
     assert codes(found) == ["disks.read-only", "disks.missing-mount"]
     assert found[0].title == "/var has become read-only"
 
@@ -129,7 +130,7 @@ def test_a_disk_that_became_read_only_and_one_that_is_missing_are_found() -> Non
 def test_full_disks_are_found_by_blocks_and_by_inodes(
     free: int, inodes_free: int, expected: list[tuple[str, str]]
 ) -> None:
-    mount = disks.parse_mounts(MOUNTS)[1]
+    mount = mounts.parse(MOUNTS)[1]
     system = disks.FileSystem(mount=mount, size=100, free=free, inodes=100, inodes_free=inodes_free)
     found = disks.check(disks.Disks((), (system,)))
     assert [(each.code, each.severity) for each in found] == expected

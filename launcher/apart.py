@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What may hang in the kernel, done by a child that can be given up.
+
+Whoever asks a dead file server waits for ever, and no signal reaches it. A thread that does so
+would keep this whole process from ending; a child that was given up holds nothing of ours.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import signal
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
+
+from launcher import interrupt
+from launcher.errors import HatchwayError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable
+    from multiprocessing.connection import Connection
+
+    Pieces = Generator[Any, None, None]
+
+_POLL: Final = 0.1  # seconds
+_GRACE: Final = 0.2  # until a child that was killed is gone, unless it hangs
+
+_Answer = TypeVar("_Answer")
+
+
+def answer(work: Callable[[], _Answer], seconds: float) -> _Answer:
+    """What `work` returns; `TimeoutError` when it takes longer."""
+    with contextlib.closing(pieces(lambda: [work()], lambda: seconds)) as found:
+        only: _Answer = next(found)
+        return only
+
+
+def pieces(work: Callable[[], Iterable[Any]], left: Callable[[], float]) -> Pieces:
+    """What `work` yields in a child, as it comes; closing the generator ends the child.
+
+    `left` is asked before each piece how many seconds that one may take; `TimeoutError` when it
+    took longer. What `work` raises is raised here; a kind that is not ours as `RuntimeError`.
+    """
+    from multiprocessing.connection import Pipe
+
+    ours, theirs = Pipe(duplex=False)
+    try:
+        pid = os.fork()
+    except BlockingIOError:  # a host that has room for no process more is looked at all the same
+        yield from work()
+        return
+    if pid == 0:
+        _serve(work, theirs)
+    theirs.close()
+    try:
+        while True:
+            piece, error, ended = _received(ours, left())
+            if error is not None:
+                raise error
+            if ended:
+                return
+            yield piece
+    finally:
+        ours.close()
+        _end(pid)
+
+
+def _received(ours: Connection, seconds: float) -> tuple[Any, Exception | None, bool]:
+    until = time.monotonic() + seconds
+    while not ours.poll(max(min(until - time.monotonic(), _POLL), 0)):
+        interrupt.check()
+        if time.monotonic() >= until:
+            raise TimeoutError("no answer in time")
+    try:
+        found: tuple[Any, Exception | None, bool] = ours.recv()
+    except EOFError:
+        interrupt.check()
+        raise OSError("it was killed before it was done") from None
+    return found
+
+
+def _serve(work: Callable[[], Iterable[Any]], theirs: Connection) -> NoReturn:
+    try:
+        _alone(theirs.fileno())
+        try:
+            for piece in work():
+                theirs.send((piece, None, False))
+            theirs.send((None, None, True))
+        except (OSError, ValueError, HatchwayError) as error:
+            theirs.send((None, error, True))
+        except Exception as defect:  # noqa: BLE001 - it is raised again in the parent
+            theirs.send((None, RuntimeError(f"{type(defect).__name__}: {defect}"), True))
+    finally:
+        os._exit(0)
+
+
+def _alone(kept: int) -> None:
+    """Hold nothing of the parent's: a pipe or a lock of its would outlive it with us."""
+    gc.freeze()  # what the parent's objects would close at their end may be ours by then
+    os.setsid()
+    for number in interrupt.SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
+    null = os.open(os.devnull, os.O_RDWR)
+    for fd in {0, 1, 2} - {kept}:
+        os.dup2(null, fd)
+    for entry in list(Path("/proc/self/fd").iterdir()):
+        if int(entry.name) not in (0, 1, 2, kept):
+            with contextlib.suppress(OSError):  # the one that listed them
+                os.close(int(entry.name))
+
+
+def _end(pid: int) -> None:
+    """End the child with all that it started; one that hangs is left to whoever reaps orphans."""
+    for kill in (os.killpg, os.kill):  # it may not have had the time to lead a group
+        with contextlib.suppress(ProcessLookupError):
+            kill(pid, signal.SIGKILL)
+    until = time.monotonic() + _GRACE
+    while not os.waitpid(pid, os.WNOHANG)[0] and time.monotonic() < until:
+        time.sleep(0.002)
