@@ -26,6 +26,7 @@ _SOON: Final = 14.0  # days
 _MOST_BYTES: Final = 1 << 20
 _MOST_FILES: Final = 300
 _PEM: Final = re.compile(rb"-----BEGIN CERTIFICATE-----[^-]{1,65536}-----END CERTIFICATE-----")
+_DATED: Final = re.compile(r"(.+?)-[0-9].*\.pem")  # kubelet-client-2026-11-21-13-45-00.pem
 _DATA: Final = re.compile(rb"certificate(?:-authority)?-data:\s*([A-Za-z0-9+/=]+)")
 
 
@@ -46,10 +47,19 @@ def read(places: Sequence[str] = PLACES) -> tuple[Certificate, ...]:
         for path in Path("/").glob(pattern.lstrip("/")):
             with contextlib.suppress(OSError):
                 # kubelet-client-current.pem is a link to the dated one.
-                paths.setdefault(str(path.resolve()), path)
+                if not _superseded(path):
+                    paths.setdefault(str(path.resolve()), path)
     return tuple(
         certificate for path in list(paths.values())[:_MOST_FILES] for certificate in of_file(path)
     )
+
+
+def _superseded(path: Path) -> bool:
+    """Whether it stays beside its successor, as kubelet leaves what it has rotated."""
+    if not (match := _DATED.fullmatch(path.name)):
+        return False
+    current = path.with_name(f"{match[1]}-current.pem")
+    return current.is_file() and current.resolve() != path.resolve()
 
 
 def of_file(path: Path) -> Iterator[Certificate]:

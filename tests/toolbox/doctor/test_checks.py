@@ -6,6 +6,7 @@ from __future__ import annotations
 import datetime as dt
 import socket
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -33,7 +34,6 @@ from toolbox.doctor import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     from toolbox.doctor.diagnosis import Diagnosis
 
@@ -236,6 +236,27 @@ def test_certificates_are_found_wherever_they_stand_and_judged_by_their_end(tmp_
         "certificates.not-yet-valid",
     ]
     assert "CN=system:node:n1" in judged[0].evidence[0]
+
+
+def test_certificates_that_kubelet_has_replaced_are_no_concern(tmp_path: Path) -> None:
+    for name, ends in (
+        ("kubelet-client-2025-01-02-03-04-05.pem", -200),
+        ("kubelet-client-2026-01-02-03-04-05.pem", 200),
+        ("kubelet-server-2025-01-02-03-04-05.pem", -200),
+        ("kubelet-server-2026-01-02-03-04-05.pem", -1),
+        ("etcd-2025.pem", -1),
+    ):
+        (tmp_path / name).write_bytes(certificate(-900, ends))
+    for name in ("kubelet-client", "kubelet-server"):
+        (tmp_path / f"{name}-current.pem").symlink_to(f"{name}-2026-01-02-03-04-05.pem")
+    found = certificates.read([f"{tmp_path}/*.pem"])
+    assert sorted(Path(each.path).resolve().name for each in found) == [
+        "etcd-2025.pem",
+        "kubelet-client-2026-01-02-03-04-05.pem",
+        "kubelet-server-2026-01-02-03-04-05.pem",
+    ]
+    (expired,) = certificates.check(found)
+    assert len(expired.evidence) == 2
 
 
 def test_a_name_server_that_answers_is_told_from_one_that_is_silent(tmp_path: Path) -> None:
