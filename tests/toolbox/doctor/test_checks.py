@@ -21,7 +21,6 @@ from toolbox.doctor import (
     checkup,
     clock,
     disks,
-    kernel_log,
     limits,
     mounts,
     names,
@@ -134,29 +133,6 @@ def test_full_disks_are_found_by_blocks_and_by_inodes(
     system = disks.FileSystem(mount=mount, size=100, free=free, inodes=100, inodes_free=inodes_free)
     found = disks.check(disks.Disks((), (system,)))
     assert [(each.code, each.severity) for each in found] == expected
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("Out of memory: Killed process 71 (java) total-vm:1kB", ("kernel.oom", "critical")),
-        ("Memory cgroup out of memory: Killed process 71 (x)", ("kernel.oom", "warning")),
-        ("EXT4-fs error (device vdb): ext4_find_entry:1", ("kernel.file-system", "critical")),
-        ("blk_update_request: I/O error, dev vdb, sector 8", ("kernel.disk", "critical")),
-        ("INFO: task jbd2/vdb:71 blocked for more than 120 seconds.", ("kernel.hang", "critical")),
-        ("nf_conntrack: nf_conntrack: table full, dropping", ("network.conntrack", "critical")),
-        ("x[71]: segfault at 0 ip 1 sp 2 error 4 in y", ("kernel.segfault", "notice")),
-        ("EXT4-fs (vdb): mounted filesystem with ordered data mode", None),
-        ("Command line: console=ttyS0 oops=panic", None),
-        ("..MP-BIOS bug: 8254 timer not connected to IO-APIC", None),
-        ("BUG: kernel NULL pointer dereference, address: 0", ("kernel.oops", "critical")),
-    ],
-)
-def test_lines_of_the_kernel_are_judged(text: str, expected: tuple[str, str] | None) -> None:
-    line = kernel_log.parse(f"4,1234,5000000,-;{text}\n SUBSYSTEM=x")
-    assert line == (5.0, 4, text)
-    found = [(each.code, each.severity) for each in kernel_log.check([line])]
-    assert found == ([expected] if expected else [])
 
 
 def test_pressure_is_found_where_work_waits() -> None:
