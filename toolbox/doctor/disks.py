@@ -59,10 +59,23 @@ class Disks:
 def read() -> Disks:
     table = mounts.parse(mountinfo.text())
     found, silent = measured(table)
-    fstab = ""
+    places = {mount.place for mount in table}
+    wanted = mounts.wanted(_fstab())
+    real = tuple(place if place in places else _followed(place) for place in wanted)
+    return Disks(table, found, real, silent)
+
+
+def _followed(place: str) -> str:
+    """Where links lead, which the kernel followed as it mounted; the way may be a dead server's."""
+    with contextlib.suppress(OSError):
+        return apart.answer(lambda: os.path.realpath(place), _PATIENCE)
+    return place
+
+
+def _fstab() -> str:
     with contextlib.suppress(FileNotFoundError):
-        fstab = Path("/etc/fstab").read_text(encoding="utf-8", errors="replace")
-    return Disks(table, found, mounts.wanted(fstab), silent)
+        return Path("/etc/fstab").read_text(encoding="utf-8", errors="replace")
+    return ""
 
 
 def measured(table: Sequence[Mount]) -> tuple[tuple[FileSystem, ...], tuple[Mount, ...]]:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from typing import Final
 
 from hostview import mountinfo
@@ -71,7 +72,8 @@ def wanted(text: str) -> tuple[str, ...]:
     """The mount points that an fstab asks for at every boot."""
     lines = [line.split() for line in text.splitlines() if not line.lstrip().startswith("#")]
     return tuple(
-        mountinfo.unescaped(words[1])
+        # POSIX leaves two slashes at the beginning as they are; mount(8) does not.
+        os.path.normpath("/" + mountinfo.unescaped(words[1]).lstrip("/"))
         for words in lines
         if len(words) >= 4 and words[1].startswith("/") and words[2] != "swap"
         if not {"noauto", "nofail"} & set(words[3].split(","))

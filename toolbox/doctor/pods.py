@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from toolbox.doctor.diagnosis import Diagnosis, count
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 PLACE: Final = Path("/var/log/pods")
 _WARN: Final = 5
@@ -24,7 +25,7 @@ _SHOWN: Final = 20
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Container:
-    """`last` is when its newest log was written to, in seconds since the epoch."""
+    """`last` is when it was restarted last, as far as its logs tell, since the epoch."""
 
     pod: str
     name: str
@@ -33,20 +34,20 @@ class Container:
 
 
 def read(place: Path = PLACE) -> tuple[Container, ...]:
-    found: dict[tuple[str, str], Container] = {}
+    logs: dict[Path, dict[int, float]] = {}
     for log in place.glob("*/*/*.log"):
-        if not log.stem.isdigit():
-            continue
-        namespace, _, pod = log.parent.parent.name.partition("_")
-        pod = f"{namespace}/{pod.rpartition('_')[0] or pod}"
-        key = (log.parent.parent.name, log.parent.name)
-        try:
-            container = Container(pod, log.parent.name, int(log.stem), log.stat().st_mtime)
-        except OSError:
-            continue
-        if key not in found or found[key].restarts < container.restarts:
-            found[key] = container
-    return tuple(found.values())
+        with contextlib.suppress(OSError):
+            if log.stem.isdigit():
+                logs.setdefault(log.parent, {})[int(log.stem)] = log.stat().st_mtime
+    return tuple(_container(place, times) for place, times in logs.items())
+
+
+def _container(place: Path, times: Mapping[int, float]) -> Container:
+    namespace, _, pod = place.parent.name.partition("_")
+    newest = max(times)
+    # The log before the newest one ended when the container did.
+    last = times.get(newest - 1, times[newest])
+    return Container(f"{namespace}/{pod.rpartition('_')[0] or pod}", place.name, newest, last)
 
 
 def check(containers: Sequence[Container], now: float | None = None) -> Iterator[Diagnosis]:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from typing import TYPE_CHECKING, Final
 
 from launcher import process
@@ -21,6 +22,9 @@ _PROPERTIES: Final = (
 NODE_UNITS: Final = ("containerd.service", "docker.service", "crio.service", "kubelet.service")
 _RESTARTS_WARN: Final = 3
 _RESTARTS_CRITICAL: Final = 20
+_RECENT: Final = 24 * 3600.0  # seconds
+# They end with each login.
+_CONSOLES: Final = ("getty@", "serial-getty@")
 _SHOWN: Final = 20
 TIME_LIMIT: Final = 20.0
 
@@ -76,9 +80,10 @@ def _number(text: str) -> int:
     return int(text) if text.isascii() and text.isdigit() else 0
 
 
-def check(units: Sequence[Unit]) -> Iterator[Diagnosis]:
+def check(units: Sequence[Unit], now: float | None = None) -> Iterator[Diagnosis]:
+    """`now` is seconds since the kernel began."""
     yield from _failed(units)
-    yield from _restarting(units)
+    yield from _restarting(units, time.monotonic() if now is None else now)
     yield from _down(units)
 
 
@@ -98,9 +103,9 @@ def _failed(units: Sequence[Unit]) -> Iterator[Diagnosis]:
         )
 
 
-def _restarting(units: Sequence[Unit]) -> Iterator[Diagnosis]:
+def _restarting(units: Sequence[Unit], now: float) -> Iterator[Diagnosis]:
     restless = sorted(
-        (unit for unit in units if unit.restarts >= _RESTARTS_WARN), key=lambda unit: -unit.restarts
+        (unit for unit in units if _is_restless(unit, now)), key=lambda unit: -unit.restarts
     )
     if restless:
         worst = restless[0].restarts
@@ -111,6 +116,14 @@ def _restarting(units: Sequence[Unit]) -> Iterator[Diagnosis]:
             tuple(f"{unit.name}: {unit.restarts} restarts, now {unit.sub}" for unit in restless),
             f"Look at `journalctl -u {restless[0].name}` for why it ends.",
         )
+
+
+def _is_restless(unit: Unit, now: float) -> bool:
+    """Whether its restarts go on: systemd counts them for as long as the unit is loaded."""
+    if unit.restarts < _RESTARTS_WARN or unit.name.startswith(_CONSOLES):
+        return False
+    last = max(unit.began, unit.ready)
+    return unit.active == "activating" or (last > 0 and now - last < _RECENT)
 
 
 def _down(units: Sequence[Unit]) -> Iterator[Diagnosis]:

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
+import os
 import socket
 import threading
 from pathlib import Path
@@ -93,6 +95,28 @@ def test_a_node_unit_that_is_enabled_but_does_not_run_is_critical() -> None:
     down = units.Unit(name="kubelet.service", active="inactive", enabled="enabled")
     assert codes(units.check([down])) == ["units.down"]
     assert codes(units.check([units.Unit(name="kubelet.service", active="inactive")])) == []
+
+
+RESTARTED = units.Unit(name="x.service", restarts=25, began=1000.0, ready=1001.0)
+
+
+@pytest.mark.parametrize(
+    ("unit", "hours", "expected"),
+    [
+        (RESTARTED, 1, ["units.restarts"]),
+        (RESTARTED, 30, []),
+        # It never becomes ready, or waits for its next try: the restarts are what it does now.
+        (dataclasses.replace(RESTARTED, ready=0.0), 1, ["units.restarts"]),
+        (dataclasses.replace(RESTARTED, active="activating"), 30, ["units.restarts"]),
+        # Whoever logs out of a console ends it.
+        (dataclasses.replace(RESTARTED, name="getty@tty1.service"), 1, []),
+        (dataclasses.replace(RESTARTED, name="serial-getty@ttyS0.service"), 1, []),
+    ],
+)
+def test_restarts_count_while_they_go_on(
+    unit: units.Unit, hours: float, expected: list[str]
+) -> None:
+    assert codes(units.check([unit], now=1000.0 + hours * 3600)) == expected
 
 
 def test_the_slowest_units_of_the_boot_are_in_the_order_of_their_start() -> None:
@@ -264,6 +288,18 @@ def test_containers_that_restart_are_known_by_their_logs(tmp_path: Path) -> None
         (tmp_path / place).touch()
     (found,) = pods.check(pods.read(tmp_path))
     assert found.evidence == ("default/web-0/app: 12 restarts",)
+
+
+def test_restarts_of_a_pod_that_are_long_past_are_no_concern(tmp_path: Path) -> None:
+    for name in ("4.log", "5.log", "5.log.20261121-134500"):
+        (tmp_path / "default_web-0_u1" / "app").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "default_web-0_u1" / "app" / name).touch()
+    ended = tmp_path / "default_web-0_u1" / "app" / "4.log"
+    assert codes(pods.check(pods.read(tmp_path))) == ["pods.restarts"]
+    os.utime(ended, (1.0, 1.0))
+    assert codes(pods.check(pods.read(tmp_path))) == []
+    ended.unlink()  # nothing is left that could tell when
+    assert codes(pods.check(pods.read(tmp_path))) == ["pods.restarts"]
 
 
 CLOSED: dict[str, Any] = {"state": "closed", "sessions": [], "reason": None}
