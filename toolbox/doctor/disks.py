@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _FULL: Final = 90.0  # percent
 _VERY_FULL: Final = 97.0
-_PATIENCE: Final = 2.0  # seconds for one file system
+_PATIENCE: Final = 5.0  # seconds for one file system: a busy host answers late
 _MOST_SILENT: Final = 5
 
 
