@@ -53,6 +53,8 @@ STEADY: Final = {
     "PYINSTALLER_ZLIB_COMPRESSION_LEVEL": "0",
 }
 MEBIBYTE: Final = 1 << 20
+# What is frozen into it.
+PACKAGES: Final = ("launcher", "toolbox", "hostview")
 
 
 class BuildError(Exception):
@@ -101,7 +103,7 @@ def sources() -> list[Path]:
     own = [Path(__file__), *(ROOT / "tools" / "bundle").iterdir()]
     specs = [ROOT / f"{name}_image" / "spec.py" for name in ("admin", "bootstrap")]
     lone = [ROOT / "uv.lock", ROOT / "pyproject.toml", *specs]
-    code = [*ROOT.glob("launcher/**/*.py"), *ROOT.glob("toolbox/**/*.py")]
+    code = [path for name in PACKAGES for path in ROOT.glob(f"{name}/**/*.py")]
     data = [*ROOT.glob("toolbox/**/*.conf"), *ROOT.glob("toolbox/**/*.css")]
     return sorted(path for path in [*own, *lone, *code, *data] if path.is_file())
 
