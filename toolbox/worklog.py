@@ -28,24 +28,37 @@ class Writer:
 
     def __init__(self, path: Path, *, limit: int = LIMIT) -> None:
         self._path, self._limit = path, limit
-        self._open()
+        self._descriptor, self._size = _made(path), 0
 
     def write(self, stream: int, data: bytes) -> None:
         """Keep `data` of stream 1 or 2; a disk that is full loses it, and nothing else."""
-        if self._size + len(data) > self._limit and self._size:
-            self.close()
-            self._path.replace(_older(self._path))
-            self._open()
         with contextlib.suppress(OSError):
-            self._size += os.write(self._descriptor, HEAD.pack(stream, len(data)) + data)
+            if self._size + len(data) > self._limit and self._size:
+                self._begin_anew()
+            self._append(HEAD.pack(stream, len(data)) + data)
 
     def close(self) -> None:
         os.close(self._descriptor)
 
-    def _open(self) -> None:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_APPEND
-        self._descriptor = os.open(self._path, flags, 0o600)
-        self._size = 0
+    def _append(self, chunk: bytes) -> None:
+        written = 0
+        try:
+            written = os.write(self._descriptor, chunk)
+        finally:
+            # A head that promises more than follows would make the next chunks its data.
+            if written < len(chunk):
+                os.ftruncate(self._descriptor, self._size)
+        if written == len(chunk):
+            self._size += written
+
+    def _begin_anew(self) -> None:
+        """Put a new file in the place of the full one, which stays if there is no room for it."""
+        new = self._path.with_name(f"{self._path.name}.new")
+        descriptor = _made(new)
+        self._path.replace(_older(self._path))
+        new.replace(self._path)
+        self.close()
+        self._descriptor, self._size = descriptor, 0
 
 
 def read(path: Path) -> Iterator[tuple[int, bytes]]:
@@ -75,13 +88,15 @@ def follow(path: Path, going: Callable[[], bool]) -> Iterator[tuple[int, bytes]]
 
 
 def _chunks(descriptor: int) -> Iterator[tuple[int, bytes]]:
-    """The whole chunks from here on; a half one at the end is left for the next time."""
+    """The whole chunks from here on, up to what is none; half a one is left for the next time."""
     while True:
         here = os.lseek(descriptor, 0, os.SEEK_CUR)
         head = os.read(descriptor, HEAD.size)
         stream, length = HEAD.unpack(head) if len(head) == HEAD.size else (0, 0)
-        data = os.read(descriptor, length)
-        if not length or len(data) < length:
+        # What a damaged log calls a stream is written to, and what it calls a length is read.
+        sound = stream in (1, 2) and 0 < length <= LIMIT
+        data = os.read(descriptor, length) if sound else b""
+        if not sound or len(data) < length:
             os.lseek(descriptor, here, os.SEEK_SET)
             return
         yield stream, data
@@ -91,6 +106,11 @@ def _same(descriptor: int, path: Path) -> bool:
     with contextlib.suppress(FileNotFoundError):
         return os.fstat(descriptor).st_ino == path.stat().st_ino
     return True  # it is being renamed at this moment
+
+
+def _made(path: Path) -> int:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_APPEND
+    return os.open(path, flags, 0o600)
 
 
 def _older(path: Path) -> Path:

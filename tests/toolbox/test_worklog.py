@@ -3,16 +3,20 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import threading
 import time
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from toolbox import worklog
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 CHUNKS = st.lists(st.tuples(st.sampled_from([1, 2]), st.binary(min_size=1, max_size=200)))
@@ -73,3 +77,60 @@ def test_who_follows_sees_all_of_it_also_over_a_change_of_files(tmp_path: Path) 
     seen = list(worklog.follow(place, lambda: not over.is_set()))
     writer.join()
     assert seen == chunks
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 64 KiB and 64 files."""
+    if os.geteuid():
+        pytest.skip("mounting takes root")
+    place = tmp_path / "disk"
+    place.mkdir()
+    subprocess.run(
+        ("mount", "-t", "tmpfs", "-o", "size=64k,nr_inodes=64", "none", place), check=True
+    )
+    yield place
+    subprocess.run(("umount", place), check=True)
+
+
+def test_a_full_disk_loses_what_has_no_room_and_nothing_else(disk: Path) -> None:
+    log = worklog.Writer(disk / "log")
+    log.write(1, b"before")
+    (disk / "ballast").write_bytes(bytes(48 << 10))
+    log.write(2, b"x" * (32 << 10))  # fits in part, and comes in no part
+    log.write(2, b"y" * (32 << 10))
+    (disk / "ballast").unlink()
+    log.write(1, b"after")
+    log.close()
+    assert list(worklog.read(disk / "log")) == [(1, b"before"), (1, b"after")]
+
+
+def test_a_disk_too_full_for_a_new_file_keeps_the_old_ones(disk: Path) -> None:
+    log = worklog.Writer(disk / "log", limit=100)
+    log.write(1, b"first" * 10)
+    fill(disk)
+    log.write(1, b"second" * 10)
+    log.write(1, b"third" * 10)
+    (disk / "0").unlink()
+    log.write(1, b"fourth" * 10)
+    log.close()
+    assert list(worklog.read(disk / "log")) == [(1, b"first" * 10), (1, b"fourth" * 10)]
+
+
+def fill(disk: Path) -> None:
+    """Take every inode: no file can be made any more."""
+    for number in range(100):
+        try:
+            (disk / str(number)).touch()
+        except OSError:
+            return
+
+
+@pytest.mark.parametrize("head", [(3, 5), (0, 5), (1, worklog.LIMIT + 1), (2, 0)])
+def test_what_is_no_head_ends_the_log_and_is_no_output(
+    tmp_path: Path, head: tuple[int, int]
+) -> None:
+    written(tmp_path / "log", [(1, b"whole")])
+    with (tmp_path / "log").open("ab") as log:
+        log.write(worklog.HEAD.pack(*head) + b"rubbish")
+    assert list(worklog.read(tmp_path / "log")) == [(1, b"whole")]
