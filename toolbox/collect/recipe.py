@@ -4,12 +4,13 @@
     exec OUT PROGRAM ARGUMENT...   what a program prints
     file OUT PATH                  one file
     glob PATTERN                   many, each under its own path
-    http OUT URL                   of a service on this host
+    http OUT URL                   of a service on this host; also written https
     settings OUT                   Hatchway's settings
     look OUT NAME                  what Hatchway reads by itself (ours)
 
-Words are quoted as in a shell, which never sees them. `@timeout=60`, `@limit=16M`, `@needs=PATH`,
-`@binary` and `@borrow` may stand before (ours). A wrong line is a finding, and the others count.
+Words are quoted as in a shell, which never sees them, and `#` begins a comment where it begins a
+word. `@timeout=60`, `@limit=16M`, `@needs=PATH`, `@binary` and `@borrow` may stand before (ours).
+A wrong line is a finding, and the others count.
 """
 
 from __future__ import annotations
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 
 BUILT_IN: Final = Path(__file__).parent / "recipes"
 DROP_IN: Final = Path("/etc/hatchway/collect.d")
+# Not `shlex.split(comments=True)`, for which a `#` within a word begins a comment, too.
+_BEFORE_COMMENT: Final = re.compile(
+    r"""(?:\s+|(?!\#)(?:[^\s"'\\]|\\.?|"(?:[^"\\]|\\.?)*"?|'[^']*'?)+)*"""
+)
 _UNITS: Final = {"": 1, "K": 2**10, "M": 2**20}
 _OUT: Final = re.compile(
     r"[A-Za-z0-9_+@=,-][A-Za-z0-9._+@=,-]{0,150}(?:/[A-Za-z0-9_+@=,-][A-Za-z0-9._+@=,-]{0,150}){0,5}"
@@ -44,6 +49,8 @@ _WORDS: Final[dict[str, tuple[int, int]]] = {
     "settings": (1, 1),
     "look": (2, 2),
 }
+# logdog has two words for it; what counts is the URL.
+_SAME: Final = {"https": "http"}
 
 
 def parse(text: str, place: str, topic: str = "") -> tuple[list[Item], list[Finding]]:
@@ -53,8 +60,7 @@ def parse(text: str, place: str, topic: str = "") -> tuple[list[Item], list[Find
     for number, line in enumerate(text.splitlines(), 1):
         where = f"{place}:{number}"
         try:
-            words = shlex.split(line, comments=True)
-            if words:
+            if words := _words(line):
                 items.append(_item(words, where, topic))
         except ValueError as error:
             findings.append(Finding(where, str(error), "warning"))
@@ -93,11 +99,18 @@ def only(items: Iterable[Item], topics: Collection[str]) -> list[Item]:
     return [item for item in items if not topics or item.name.partition("/")[0] in topics]
 
 
+def _words(line: str) -> list[str]:
+    before = _BEFORE_COMMENT.match(line)
+    assert before is not None  # noqa: S101 - nothing is enough for it
+    return shlex.split(before[0])
+
+
 def _item(words: list[str], where: str, topic: str) -> Item:
     options: dict[str, Any] = {}
     while words and words[0].startswith("@"):
         options |= _option(words.pop(0)[1:])
     kind, *rest = words or [""]
+    kind = _SAME.get(kind, kind)
     if kind not in _WORDS:
         known = ", ".join(get_args(Kind))
         message = f"{kind!r} is none of {known}"

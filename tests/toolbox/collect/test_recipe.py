@@ -20,6 +20,7 @@ file os-release /etc/os-release
 
 glob /var/log/kdump/*
 http metrics http://localhost:9100/metrics
+https healthz https://localhost:10250/healthz
 settings settings.json
 """
 
@@ -37,7 +38,24 @@ def test_lines_of_logdog_are_taken_as_they_are() -> None:
         ("file", "logdog/os-release", ("/etc/os-release",)),
         ("glob", "logdog", ("/var/log/kdump/*",)),
         ("http", "logdog/metrics", ("http://localhost:9100/metrics",)),
+        ("http", "logdog/healthz", ("https://localhost:10250/healthz",)),
         ("settings", "logdog/settings.json", ()),
+    ]
+
+
+def test_a_sharp_begins_a_comment_only_where_it_begins_a_word() -> None:
+    lines = (
+        "  # exec a true\n"
+        "exec a grep -c foo#bar '# b' \"#c\" \\#d /etc/x # why\n"
+        "http b http://127.0.0.1:9000/#/health\n"
+        "glob /var/log/a#b*\n"
+    )
+    items, findings = recipe.parse(lines, "r")
+    assert findings == []
+    assert [item.argument for item in items] == [
+        ("grep", "-c", "foo#bar", "# b", "#c", "#d", "/etc/x"),
+        ("http://127.0.0.1:9000/#/health",),
+        ("/var/log/a#b*",),
     ]
 
 
