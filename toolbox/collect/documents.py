@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import glob
 import gzip
 import os
 import stat
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from launcher import apart
-from toolbox.collect import withheld
+from toolbox.collect import matches, withheld
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,27 +24,19 @@ if TYPE_CHECKING:
     from toolbox.collect.item import Item, Outcome, Status
     from toolbox.collect.sieve import Sieve
 
-_MOST_MATCHES: Final = 200
 _CHUNK: Final = 1 << 16
 _GZIP: Final = b"\x1f\x8b"
 
 
 def expand(item: Item) -> tuple[Item, ...]:
-    """A pattern as the files that match it now, the newest first and not more than 200."""
-    found = apart.answer(lambda: _matching(item.argument[0]), item.timeout)
+    """A pattern as the files that match it now."""
+    found = apart.answer(lambda: matches.newest(item.argument[0]), item.timeout)
     return tuple(
         dataclasses.replace(
             item, kind="file", name=f"{item.name}{_in_bundle(path)}", argument=(path,)
         )
         for path in found
     )
-
-
-def _matching(pattern: str) -> list[str]:
-    # Not Path.glob, which follows other rules than a shell: hidden files stay hidden here.
-    found = glob.glob(pattern, recursive=True)  # noqa: PTH207
-    files = sorted(filter(_is_no_directory, found), key=_modified, reverse=True)
-    return files[:_MOST_MATCHES]
 
 
 def read(item: Item, sieve: Sieve) -> Outcome:
@@ -122,14 +113,3 @@ def _in_bundle(path: str) -> str:
     """The path as a name: nothing in it leads out of the bundle."""
     parts = [part for part in path.split("/") if part not in ("", ".", "..")]
     return "/" + "/".join("".join(c if c.isprintable() else "_" for c in part) for part in parts)
-
-
-def _is_no_directory(path: str) -> bool:
-    return not Path(path).is_dir()
-
-
-def _modified(path: str) -> float:
-    try:
-        return Path(path).lstat().st_mtime
-    except OSError:
-        return 0.0

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.toolbox.collect.secrets_ import WORD
-from toolbox.collect import documents, withheld
+from toolbox.collect import documents, matches, withheld
 from toolbox.collect.collector import Wishes, collect
 from toolbox.collect.item import Item
 from toolbox.collect.kept import Kept
@@ -190,13 +190,41 @@ def test_files_that_are_secret_as_a_whole_are_known(path: str) -> None:
     assert withheld.reason(path)
 
 
+def matched(pattern: str) -> list[str]:
+    """The files of a pattern by their names in the bundle, each of which is read."""
+    items = list(documents.expand(Item("glob", "t", (pattern,))))
+    assert all(collect(item, Wishes()).status == "ok" for item in items)
+    return sorted(item.name for item in items)
+
+
 def test_a_glob_is_every_file_that_matches(tmp_path: Path) -> None:
     for name in ("a.log", "b.log", "c.txt"):
         (tmp_path / name).write_text(name)
-    (tmp_path / "d.log").mkdir()
-    items = list(documents.expand(Item("glob", "t", (f"{tmp_path}/*.log",))))
-    assert sorted(item.name for item in items) == [f"t{tmp_path}/a.log", f"t{tmp_path}/b.log"]
-    assert all(collect(item, Wishes()).status == "ok" for item in items)
+    assert matched(f"{tmp_path}/*.log") == [f"t{tmp_path}/a.log", f"t{tmp_path}/b.log"]
+
+
+@pytest.mark.parametrize("pattern", ["*", "d*", "d", "d/", "**"])
+def test_a_directory_that_a_glob_matches_is_all_that_is_in_it(tmp_path: Path, pattern: str) -> None:
+    (tmp_path / "d/e/f").mkdir(parents=True)
+    for name in ("d/a", "d/e/.b", "d/e/f/c"):
+        (tmp_path / name).write_text(name)
+    expected = [f"t{tmp_path}/{name}" for name in ("d/a", "d/e/.b", "d/e/f/c")]
+    assert matched(f"{tmp_path}/{pattern}") == expected
+
+
+def test_no_link_leads_out_of_a_directory_that_a_glob_matches(tmp_path: Path) -> None:
+    for name in ("d", "away"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text("x")
+    (tmp_path / "d/file.link").symlink_to(tmp_path / "away/file")
+    (tmp_path / "d/directory.link").symlink_to(tmp_path / "away")
+    (tmp_path / "d/itself").symlink_to(tmp_path / "d")
+    os.mkfifo(tmp_path / "d/pipe")
+    assert matched(f"{tmp_path}/d") == [f"t{tmp_path}/d/file"]
+
+
+def test_a_glob_of_all_the_host_comes_to_an_end() -> None:
+    assert len(list(documents.expand(Item("glob", "t", ("/",))))) == matches.MOST
 
 
 def test_an_unknown_look_is_a_failure_of_its_own() -> None:
