@@ -3,9 +3,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import http.server
 import os
+import socket
+import ssl
+import subprocess
 import sys
 import threading
 import time
@@ -15,13 +19,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.toolbox.collect.secrets_ import WORD
-from toolbox.collect import documents, matches, withheld
+from toolbox.collect import documents, matches, recipe, withheld
 from toolbox.collect.collector import Wishes, collect
 from toolbox.collect.item import Item
 from toolbox.collect.kept import Kept
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from toolbox.collect.item import Outcome
 
@@ -279,6 +283,65 @@ def test_nobody_else_is_asked(url: str) -> None:
 
 def test_a_port_without_a_service_is_absent() -> None:
     assert collect(Item("http", "x", ("http://127.0.0.1:1/",)), Wishes()).status == "absent"
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> ssl.SSLContext:
+    """What a service has that signed its certificate itself."""
+    key, certificate = tmp_path / "tls.pem", tmp_path / "certificate.pem"
+    subprocess.run(
+        ("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+         "-nodes", "-days", "2", "-subj", "/CN=node", "-keyout", key, "-out", certificate),
+        check=True, capture_output=True,
+    )  # fmt: skip
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    return context
+
+
+def test_a_service_that_signed_its_certificate_itself_is_asked(
+    certificate: ssl.SSLContext,
+) -> None:
+    plain = socket.create_server(("127.0.0.1", 0))
+    with certificate.wrap_socket(plain, server_side=True) as server, answering(server, healthy):
+        port = server.getsockname()[1]
+        (item,), _ = recipe.parse(f"https healthz https://127.0.0.1:{port}/healthz", "r")
+        outcome = collect(item, Wishes())
+    assert (outcome.status, outcome.content) == ("ok", b"ok")
+
+
+def healthy(connection: socket.socket) -> None:
+    connection.sendall(b"HTTP/1.0 200 OK\r\n\r\nok")
+
+
+@pytest.mark.parametrize("beginning", [b"HTTP/1.0 200 OK\r\nX: ", b"HTTP/1.0 200 OK\r\n\r\n"])
+def test_a_service_that_answers_a_little_at_a_time_is_given_up(beginning: bytes) -> None:
+    def drip(connection: socket.socket) -> None:
+        connection.sendall(beginning)
+        with contextlib.suppress(OSError):
+            while True:
+                connection.sendall(b"x")
+                time.sleep(0.05)
+
+    with socket.create_server(("127.0.0.1", 0)) as server, answering(server, drip):
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/"
+        assert collect(Item("http", "x", (url,), timeout=1.0), Wishes()).status == "timeout"
+
+
+@contextlib.contextmanager
+def answering(server: socket.socket, answer: Callable[[socket.socket], None]) -> Iterator[None]:
+    """One caller gets this answer, after it has asked."""
+
+    def serve() -> None:
+        connection, _ = server.accept()
+        with connection:
+            connection.recv(4096)
+            answer(connection)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    yield
+    thread.join()
 
 
 @pytest.mark.parametrize("size", [0, 10, 99, 100, 101, 1000, 100_000])
