@@ -15,7 +15,8 @@ import pytest
 
 from tests.toolbox.collect import browser
 from tests.toolbox.collect.opened import Opened
-from tests.toolbox.collect.secrets_ import KEY_LINES, PEM, WORD
+from tests.toolbox.collect.planted import WORD
+from tests.toolbox.collect.secrets_ import KEY_LINES, PEM
 from tests.toolbox.doctor.test_checks import certificate
 
 if TYPE_CHECKING:

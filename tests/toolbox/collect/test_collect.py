@@ -17,7 +17,7 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.toolbox.collect.opened import Opened
-from tests.toolbox.collect.secrets_ import WORD
+from tests.toolbox.collect.planted import WORD
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

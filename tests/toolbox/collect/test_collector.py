@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.toolbox.collect.secrets_ import WORD
+from tests.toolbox.collect.planted import WORD
 from toolbox.collect import documents, matches, recipe, withheld
 from toolbox.collect.collector import Wishes, collect
 from toolbox.collect.item import Item

@@ -9,10 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.toolbox.collect.secrets_ import HARMLESS, PEM, PLANTED, WORD, Planted
+from tests.toolbox.collect.harmless import HARMLESS
+from tests.toolbox.collect.planted import WORD, Planted
+from tests.toolbox.collect.secrets_ import PEM
+from tests.toolbox.collect.secrets_ import PLANTED as OF_ALL_KINDS
+from tests.toolbox.collect.secrets_of_commands import OF_COMMANDS
+from tests.toolbox.collect.secrets_of_containers import OF_CONTAINERS
+from tests.toolbox.collect.secrets_of_settings import OF_SETTINGS
 from toolbox.collect.patterns import MARK
 from toolbox.collect.redaction import LONGEST_LINE, TOO_LONG, Redactor
 
+PLANTED = (*OF_ALL_KINDS, *OF_CONTAINERS, *OF_COMMANDS, *OF_SETTINGS)
 EXAMPLES = int(os.environ.get("REDACTION_EXAMPLES", "150"))
 
 
@@ -74,6 +81,49 @@ def test_the_names_of_variables_stay_and_their_values_go() -> None:
     inspected = '"Env": [\n  "PATH=/bin",\n  "HOME=/root"\n],\n"Cmd": "sh"'
     through = Redactor().whole(inspected.encode()).decode()
     assert through == '"Env": [\n  "PATH=[redacted],\n  "HOME=[redacted]\n],\n"Cmd": "sh"'
+
+
+def test_what_follows_a_secret_of_several_lines_comes_through() -> None:
+    command = f"ExecStart=/x --secret={WORD} \\\n  --token \\\n  {WORD} \\\n  --port 22\n"
+    assert Redactor().text(command) == (
+        "ExecStart=/x --secret=[redacted] \\\n  --token \\\n  [redacted]\n  --port 22\n"
+    )
+    table = f"secret:\n  value: {WORD}\n  name: db\nport: 1\n"
+    assert Redactor().text(table) == "secret:\n  [redacted]\n  name: db\nport: 1\n"
+    variables = f'Environment="A=b" \\\n  "C={WORD}"\nUser=x\n'
+    assert Redactor().text(variables) == "Environment=[redacted]\n  [redacted]\nUser=x\n"
+
+
+def test_the_names_of_variables_on_one_line_stay() -> None:
+    pod = f'{{"env":[{{"name":"A","value":"{WORD}"}},{{"name":"B","value":"x"}}],"image":"web"}}'
+    assert Redactor().text(pod) == (
+        '{"env":[{"name":"A","value":[redacted]},{"name":"B","value":[redacted]}],"image":"web"}'
+    )
+    go = f"Env:[]EnvVar{{EnvVar{{Name:A,Value:{WORD},ValueFrom:nil,}},}},Image:web"
+    assert Redactor().text(go) == (
+        "Env:[]EnvVar{EnvVar{Name:A,Value:[redacted],ValueFrom:nil,},},Image:web"
+    )
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        *('password="', "value:", "token:", "{name:a value:", '"env":[{', 'EnvVar{Name:a,Value:"'),
+        *(
+            "--token ",
+            "<password",
+            'a1="--token" ',
+            "secret:{a:",
+            "\\",
+            '\\"',
+            "x-token: ",
+            "-e a=",
+        ),
+    ],
+)
+def test_a_line_that_is_made_to_take_long_comes_to_an_end(part: str) -> None:
+    line = "password " + part * (LONGEST_LINE // len(part) - 10) + " token"
+    assert Redactor().text(f"{line}\n{{}}\nnext").endswith("next")
 
 
 def test_what_follows_a_key_comes_through() -> None:
