@@ -7,7 +7,8 @@ import re
 from typing import Final
 
 from toolbox.collect.names import NAME, NO_REFERENCE
-from toolbox.collect.spans import Continued, Environment, Members, Next, Span, Text, Until, Value
+from toolbox.collect.spans import Continued, Next, Span, Text, Until
+from toolbox.collect.tables import Environment, Members, Value
 
 _UNIT: Final = re.compile(rb"^\s*+Environment\s*+=.*\\$", re.IGNORECASE)
 _ENVIRONMENT: Final = re.compile(
