@@ -9,8 +9,8 @@ export UV_PROJECT_ENVIRONMENT := .venv
 
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
-# They touch nothing of the machine that another could: one process for each processor.
-UNIT := $(PYTEST) --numprocesses=auto --dist=worksteal -m "not engine and not refhost"
+# They touch nothing of the machine that another could, and many of them wait: three for a processor.
+UNIT := $(PYTEST) --numprocesses=$$((3 * $$(nproc))) --dist=worksteal -m "not engine and not refhost"
 
 .PHONY: help setup check test test-unit test-images test-here test-there unit engines refhost images bundle demo bench clean
 .DEFAULT_GOAL := help
