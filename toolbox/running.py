@@ -100,8 +100,10 @@ class _Session:
                 interrupt.check()
                 with self._input(plan, claim.directory) as streams:
                     client = foreground.Client(argv, streams=streams, silent=quiet)
-                status, clean = self._wait(client, plan)
-            return self.runtime.verdict(plan, status, claim.directory) if clean else status
+                status, ended = self._wait(client, plan)
+            # A client that a signal reaches as it starts the container leaves it half made.
+            clean = ended and not client.asked_to_end
+            return self.runtime.verdict(plan, status, claim.directory) if ended else status
         finally:
             self._clean_up(plan, clean=clean)
 
