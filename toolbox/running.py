@@ -90,7 +90,7 @@ class _Session:
             self.monitor.note(note)
         claim.write(self._record(claim, plan))
         quiet = not last and self.request.terminal  # a terminal's stderr is the client's alone
-        clean = False
+        clean = late = False
         try:
             argv = self.runtime.foreground(
                 plan, interactive=self.request.interactive, scratch=claim.directory
@@ -103,9 +103,10 @@ class _Session:
                 status, ended = self._wait(client, plan)
             # A client that a signal reaches as it starts the container leaves it half made.
             clean = ended and not client.asked_to_end
+            late = bool(client.asked_to_end) and not self.runtime.made(claim.directory)
             return self.runtime.verdict(plan, status, claim.directory) if ended else status
         finally:
-            self._clean_up(plan, clean=clean)
+            self._clean_up(plan, clean=clean, late=late)
 
     @contextlib.contextmanager
     def _input(self, plan: Plan, scratch: Path) -> Iterator[Streams]:
@@ -140,12 +141,12 @@ class _Session:
             self.runtime.remove(plan.name, grace=grace)
         client.end(grace=HANGUP_GRACE)
 
-    def _clean_up(self, plan: Plan, *, clean: bool) -> None:
+    def _clean_up(self, plan: Plan, *, clean: bool, late: bool) -> None:
         """An engine that removes what has ended need not be asked whether it did."""
         if clean and self.runtime.removes_what_ended:
             return
         with interrupt.held():
-            self.runtime.remove(plan.name, grace=HANGUP_GRACE)
+            self.runtime.remove(plan.name, grace=HANGUP_GRACE, late=late)
 
     def _record(self, claim: Claim, plan: Plan) -> Record:
         again = self.choice.again

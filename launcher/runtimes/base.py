@@ -109,6 +109,9 @@ class Runtime(Protocol):
         is among them. Files for the client go into `scratch`, which is to stay until it ends.
         """
 
+    def made(self, scratch: Path) -> bool:
+        """Whether the client of `foreground` has had its container made."""
+
     def hears_end_of_input(self, scratch: Path, *, entered: str = "") -> bool:
         """Whether the client would notice by now that its stdin has ended.
 
@@ -147,5 +150,8 @@ class Runtime(Protocol):
     def find(self, name: str) -> Container | None:
         """The container of that name, in whatever state."""
 
-    def remove(self, name: str, *, grace: float) -> bool:
-        """Stop (SIGTERM, `grace` seconds, SIGKILL) and remove all of it; whether there was one."""
+    def remove(self, name: str, *, grace: float, late: bool = False) -> bool:
+        """Stop (SIGTERM, `grace` seconds, SIGKILL) and remove all of it; whether there was one.
+
+        `late`: a client was cut off as it started it, and the engine may be about to make it.
+        """

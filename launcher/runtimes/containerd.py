@@ -88,11 +88,14 @@ class Containerd:
             "--config", settings, plan.name,
         )  # fmt: skip
 
+    def made(self, scratch: Path) -> bool:
+        return (scratch / "pid").exists()
+
     def hears_end_of_input(self, scratch: Path, *, entered: str = "") -> bool:
         """An end that comes before ctr knows its task is lost, and the command waits for ever."""
         if entered:
             return scratch.name in self.ctr("tasks", "ps", entered, check=False).text()
-        return (scratch / "pid").exists()
+        return self.made(scratch)
 
     def verdict(self, plan: Plan, status: int, scratch: Path) -> int:
         """Tell ctr's own failure from the command's: only what was created has left its pid."""
@@ -168,7 +171,8 @@ class Containerd:
     def find(self, name: str) -> Container | None:
         return self._tasks.find(name)
 
-    def remove(self, name: str, *, grace: float) -> bool:
+    def remove(self, name: str, *, grace: float, late: bool = False) -> bool:
+        del late  # each step is one of ctr's, which was waited for
         there = self._tasks.known(name)
         if there:
             self._tasks.end(name, grace)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from launcher.runtimes.base import Entry
 
 REMOVE_LIMIT: Final = 30.0  # on top of the grace
+LATE_LIMIT: Final = 5.0  # to make a container without starting it
 END_GRACE: Final = 0.5
 SESSION: Final = "HATCHWAY_SESSION"
 
@@ -109,7 +110,12 @@ class Whales:
         options = client.run_arguments(
             plan, engine=self.name, environment_file=place, scratch=scratch
         )
-        return self._engine.argv("run", "--rm", *stdin, *options)
+        made = scratch / "cid"
+        made.unlink(missing_ok=True)  # of an earlier attempt: the clients refuse one that exists
+        return self._engine.argv("run", "--rm", f"--cidfile={made}", *stdin, *options)
+
+    def made(self, scratch: Path) -> bool:
+        return (scratch / "cid").exists()
 
     def hears_end_of_input(self, scratch: Path, *, entered: str = "") -> bool:
         del scratch, entered
@@ -166,8 +172,8 @@ class Whales:
         facts = self._engine.inspect("container", name)
         return None if facts is None else _container(name, facts)
 
-    def remove(self, name: str, *, grace: float) -> bool:
-        found = self.find(name)
+    def remove(self, name: str, *, grace: float, late: bool = False) -> bool:
+        found = self._find_late(name) if late else self.find(name)
         if found is None:
             self._drop_storage(name)
             return False
@@ -177,6 +183,13 @@ class Whales:
         self._tolerant("remove", name, grace, lambda c: c.remove(name, force=True, volumes=True))
         self._await_gone(name, time.monotonic() + REMOVE_LIMIT)
         return True
+
+    def _find_late(self, name: str) -> Container | None:
+        """A daemon goes on with what its client asked for; podman has none."""
+        until = time.monotonic() + (0 if self.name == "podman" else LATE_LIMIT)
+        while (found := self.find(name)) is None and time.monotonic() < until:
+            time.sleep(0.1)
+        return found
 
     def _drop_storage(self, name: str) -> None:
         """A podman that was killed as it created a container leaves a name without the container.

@@ -348,7 +348,6 @@ def test_a_dry_run_prints_the_plan_and_no_value(box: Toolbox) -> None:
     assert "v4lue" not in printed.stdout + box.run("--dry-run", "-e", "TOKEN", "--", "true").stdout
 
 
-@on_one_engine
 def test_a_launcher_that_is_told_to_end_at_any_moment_leaves_nothing(box: Toolbox) -> None:
     before = box.left()
     for after in (0.20, 0.25, 0.30, 0.35, 0.40, 0.45, 0.50, 0.55, 0.60, 0.70):

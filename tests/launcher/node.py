@@ -70,8 +70,8 @@ class Engine:
         )  # fmt: skip
         return Container(plan.name, plan.name, State.RUNNING, self._running.pid)
 
-    def remove(self, name: str, *, grace: float) -> bool:
-        del name, grace
+    def remove(self, name: str, *, grace: float, late: bool = False) -> bool:
+        del name, grace, late
         self.removed += 1
         if self._running is None:
             return False

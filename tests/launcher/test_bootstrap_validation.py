@@ -39,8 +39,8 @@ class Engine:
         self.given = (scratch / "user-data").read_bytes()
         return self.argv
 
-    def remove(self, name: str, *, grace: float) -> bool:
-        del grace
+    def remove(self, name: str, *, grace: float, late: bool = False) -> bool:
+        del grace, late
         self.removed = name
         return True
 
