@@ -136,8 +136,7 @@ def make(request: Request, host: Host, choice: Choice, image: Image) -> Kept:
         runtime.start(plan, keep=True)
     except BaseException as error:
         with interrupt.held(), contextlib.suppress(HatchwayError):
-            late = isinstance(error, interrupt.Interrupted)
-            runtime.remove(kept.container, grace=STOP_GRACE, late=late)
+            runtime.remove(kept.container, grace=STOP_GRACE)
         if isinstance(error, ContainerError) and _has_no_sleep(error.message):
             message = f"{request.image} has no `sleep`, by which a kept toolbox is kept running"
             hint = "Leave --keep out, or take an image that has one."

@@ -64,9 +64,9 @@ def require_outside(found: Door | None, verb: str) -> None:
     raise DoorError("door.inside", f"`{verb}` would end this very session in the middle", hint)
 
 
-def clear(runtime: Runtime, *, grace: float, late: bool = False) -> bool:
+def clear(runtime: Runtime, *, grace: float) -> bool:
     """Remove the container and what was written for it; whether there was one."""
-    there = runtime.remove(admin.NAME, grace=grace, late=late)
+    there = runtime.remove(admin.NAME, grace=grace)
     _require_ended(doors.read(), runtime)
     _forget()
     return there

@@ -67,10 +67,9 @@ def open_door(request: Request, host: Host, ensure: Ensure, monitor: Monitor) ->
             return Opened(start.run(ensure))
         except BaseException as error:
             with interrupt.held():
-                cause = interrupt.cause(error)
                 if start is not None:
-                    start.abandon(late=isinstance(cause, interrupt.Interrupted))
-                failure.record(cause)
+                    start.abandon()
+                failure.record(interrupt.cause(error))
             # An engine may pass the signal on to the container, whose end then looks like a fault.
             interrupt.check()
             raise
@@ -140,10 +139,10 @@ class _Start:
         failure.forget()
         return opened
 
-    def abandon(self, *, late: bool) -> None:
+    def abandon(self) -> None:
         """Leave nothing; what goes wrong here hides nothing of what went wrong before."""
         with contextlib.suppress(HatchwayError):
-            closing.clear(self.runtime, grace=1, late=late)
+            closing.clear(self.runtime, grace=1)
 
     def _left(self) -> float:
         return max(1.0, self.until - time.monotonic())

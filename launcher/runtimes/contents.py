@@ -7,12 +7,14 @@ import dataclasses
 import hashlib
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from launcher.runtimes.base import Image
 
 if TYPE_CHECKING:
     from launcher.runtimes.ctr import Ctr
+
+DATA: Final = Path("/var/lib")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Contents:
 
     def _stored(self, digest: str) -> bytes | None:
         """Straight from the usual place, which saves a process; its name proves what is found."""
-        data = Path("/var/lib", Path(self.ctr.socket).parent.name)  # as /run/containerd
+        data = DATA / Path(self.ctr.socket).parent.name  # as /run/containerd
         kind, _, name = digest.partition(":")
         if kind != "sha256" or not name.isalnum():
             return None

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from launcher import files, proc
+from launcher import files, interrupt, proc
 from launcher.errors import ContainerError, Exit, ImageError
 from launcher.runtimes import client, lookup, oci
 from launcher.runtimes.base import Container, Image, State
@@ -95,9 +95,14 @@ class Whales:
         taken = ("--replace",) if self.name == "podman" else ()  # see `_drop_storage`
         options = client.run_arguments(plan, engine=self.name, environment_file="/dev/stdin")
         text = client.environment_text(plan.environment)
-        self._engine.ask(
-            "start the container", "run", "--detach", *removed, *taken, *options, stdin=text
-        )
+        try:
+            self._engine.ask(
+                "start the container", "run", "--detach", *removed, *taken, *options, stdin=text
+            )
+        except interrupt.Interrupted:
+            with interrupt.held():  # so that whoever removes it finds it
+                self._find_late(plan.name)
+            raise
         started = self.find(plan.name)
         if started is None:  # it removed itself
             message = f"{self.name} started the container, but it ended at once"

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import abc
 import re
 from typing import Final
 
@@ -12,14 +13,14 @@ _ITEM: Final = re.compile(rb"^\s*+(?:-\s{1,8})*")
 BRACKETS: Final = (b"", b"{", b"}", b"},", b"}]", b"[", b"]", b"],")
 
 
-class Span:
+class Span(abc.ABC):
     """Answers each line with what of it may be shown, or with nothing when it was over before."""
 
     # Whether another span may begin on the line that was given last.
     yields = False
 
-    def __call__(self, line: bytes) -> bytes | None:
-        raise NotImplementedError
+    @abc.abstractmethod
+    def __call__(self, line: bytes) -> bytes | None: ...
 
 
 class Key(Span):
