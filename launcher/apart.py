@@ -3,6 +3,9 @@
 
 Whoever asks a dead file server waits for ever, and no signal reaches it. A thread that does so
 would keep this whole process from ending; a child that was given up holds nothing of ours.
+
+Only a process of one thread makes such a child: what another thread holds at that moment, such as
+the lock of a module that it imports, would stay taken in the child for ever.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ import os
 import signal
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Self, TypeVar
 
 from launcher import interrupt
 from launcher.errors import HatchwayError
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
     from multiprocessing.connection import Connection
 
+    Work = Callable[[], Iterable[Any]]
     Pieces = Generator[Any, None, None]
 
 _POLL: Final = 0.1  # seconds
@@ -37,51 +41,72 @@ def answer(work: Callable[[], _Answer], seconds: float) -> _Answer:
         return only
 
 
-def pieces(work: Callable[[], Iterable[Any]], left: Callable[[], float]) -> Pieces:
+def pieces(work: Work, left: Callable[[], float]) -> Pieces:
     """What `work` yields in a child, as it comes; closing the generator ends the child.
 
     `left` is asked before each piece how many seconds that one may take; `TimeoutError` when it
     took longer. What `work` raises is raised here; a kind that is not ours as `RuntimeError`.
     """
-    from multiprocessing.connection import Pipe
-
-    ours, theirs = Pipe(duplex=False)
     try:
-        pid = os.fork()
+        child = Child(work)
     except BlockingIOError:  # a host that has room for no process more is looked at all the same
         yield from work()
         return
-    if pid == 0:
-        _serve(work, theirs)
-    theirs.close()
-    try:
-        while True:
-            piece, error, ended = _received(ours, left())
-            if error is not None:
-                raise error
-            if ended:
-                return
-            yield piece
-    finally:
-        ours.close()
-        _end(pid)
+    with contextlib.closing(child):
+        try:
+            _await(child, left())
+            for piece in child:
+                yield piece
+                _await(child, left())
+        except OSError:
+            interrupt.check()  # what ended us ended the child as well
+            raise
 
 
-def _received(ours: Connection, seconds: float) -> tuple[Any, Exception | None, bool]:
+def _await(child: Child, seconds: float) -> None:
     until = time.monotonic() + seconds
-    while not ours.poll(max(min(until - time.monotonic(), _POLL), 0)):
+    while not child.ready.poll(max(min(until - time.monotonic(), _POLL), 0)):
         interrupt.check()
         if time.monotonic() >= until:
             raise TimeoutError("no answer in time")
-    try:
-        found: tuple[Any, Exception | None, bool] = ours.recv()
-    except EOFError:
-        interrupt.check()
-        raise OSError("it was killed before it was done") from None
-    return found
 
 
-def _serve(work: Callable[[], Iterable[Any]], theirs: Connection) -> NoReturn:
+class Child:
+    """Work under way: an iterator of what it gives, which waits unless `ready` can be read.
+
+    Raises `BlockingIOError` where there is no room for a process more.
+    """
+
+    def __init__(self, work: Work) -> None:
+        from multiprocessing.connection import Pipe
+
+        self.ready, theirs = Pipe(duplex=False)
+        self.pid = os.fork()
+        if self.pid == 0:
+            _serve(work, theirs)
+        theirs.close()
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Any:
+        try:
+            piece, error, ended = self.ready.recv()
+        except EOFError:
+            raise OSError("it was killed before it was done") from None
+        if error is not None:
+            raise error
+        if ended:
+            raise StopIteration
+        return piece
+
+    def close(self) -> None:
+        """End it with all that it started."""
+        self.ready.close()
+        _end(self.pid)
+
+
+def _serve(work: Work, theirs: Connection) -> NoReturn:
     try:
         _alone(theirs.fileno())
         try:

@@ -67,7 +67,7 @@ def run(request: Request, sink: Sink, monitor: Monitor) -> Result:
     except Interrupted:  # gathering ends at once, and says so
         examined = Checkup({}, (), {"all": "interrupted"}, 0.0)
     packing = _Packing(request, sink, disguise)
-    wishes = Wishes(since=request.since, allowed=request.allowed, disguise=disguise)
+    wishes = Wishes(since=request.since, allowed=request.allowed)
     until = clock + request.timeout
 
     def bounded(item: Item) -> Outcome:
@@ -110,7 +110,7 @@ class _Packing:
         return not self._sink.full and self._sink.written < self._request.size and room != 0
 
     def keep(self, outcome: Outcome) -> None:
-        outcome = self._fitted(outcome)
+        outcome = self._fitted(self._disguised(outcome))
         cleaner = Redactor(self._disguise)
         path = cleaner.text(f"items/{outcome.item.name}") if outcome.content else ""
         if outcome.content:
@@ -122,6 +122,12 @@ class _Packing:
         outcome = dataclasses.replace(outcome, note=cleaner.text(outcome.note))
         source = cleaner.text(" ".join(outcome.item.argument))
         self._entries.append(Entry.of(outcome, path, source))
+
+    def _disguised(self, outcome: Outcome) -> Outcome:
+        """With stand-ins, which are the same in all items only if one process gives them away."""
+        if self._disguise is None or outcome.item.binary:
+            return outcome
+        return dataclasses.replace(outcome, content=self._disguise(outcome.content))
 
     def _fitted(self, outcome: Outcome) -> Outcome:
         """The end of what would not fit on the disk even if it did not pack at all."""

@@ -14,8 +14,6 @@ from toolbox.collect.looks import LOOKS
 from toolbox.collect.sieve import Sieve
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from toolbox.collect.item import Item, Outcome
 
 
@@ -25,12 +23,11 @@ class Wishes:
 
     since: str = "-24h"
     allowed: frozenset[str] = frozenset()
-    disguise: Callable[[bytes], bytes] | None = None
 
 
 def collect(item: Item, wishes: Wishes) -> Outcome:
     """Everything of the item that may leave the host."""
-    sieve = Sieve(item, wishes.disguise)
+    sieve = Sieve(item)
     try:
         return _by_kind(item, sieve, wishes)
     except TimeoutError:

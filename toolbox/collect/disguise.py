@@ -11,7 +11,6 @@ from __future__ import annotations
 import ipaddress
 import re
 import socket
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -32,10 +31,9 @@ _COMMON: Final = frozenset({"localhost", "localhost.localdomain", "ip6-localhost
 
 
 class Disguise:
-    """Replaces in a line of bytes; `names` are the host names to look for. Threads may share it."""
+    """Replaces in bytes of whole lines; `names` are the host names to look for."""
 
     def __init__(self, names: Iterable[str]) -> None:
-        self._lock = threading.Lock()
         self._given: dict[str, dict[str, str]] = {"names": {}, "ipv4": {}, "ipv6": {}, "mac": {}}
         wanted = {name.lower() for name in names if len(name) > 1} - _COMMON
         # The longest first: a full name before the short one that it begins with.
@@ -45,21 +43,20 @@ class Disguise:
             re.compile(rb"(?<![\w])(?:%s)(?![\w])" % words, re.IGNORECASE) if words else None
         )
 
-    def __call__(self, line: bytes) -> bytes:
+    def __call__(self, lines: bytes) -> bytes:
         if self._names is not None:
-            line = self._names.sub(lambda m: self._stand_in("names", m[0].lower(), _name), line)
-        if b"ip-" in line:
-            line = _IN_NAME.sub(lambda m: self._stand_in("names", m[0], _name), line)
-        if b":" in line or b"-" in line:
-            line = _MAC.sub(lambda m: self._stand_in("mac", m[0].lower(), _mac), line)
-        if b":" in line:
-            line = _IPV6.sub(self._ipv6, line)
-        return _IPV4.sub(self._ipv4, line) if b"." in line else line
+            lines = self._names.sub(lambda m: self._stand_in("names", m[0].lower(), _name), lines)
+        if b"ip-" in lines:
+            lines = _IN_NAME.sub(lambda m: self._stand_in("names", m[0], _name), lines)
+        if b":" in lines or b"-" in lines:
+            lines = _MAC.sub(lambda m: self._stand_in("mac", m[0].lower(), _mac), lines)
+        if b":" in lines:
+            lines = _IPV6.sub(self._ipv6, lines)
+        return _IPV4.sub(self._ipv4, lines) if b"." in lines else lines
 
     def mapping(self) -> dict[str, dict[str, str]]:
         """Each kind's originals with their stand-ins."""
-        with self._lock:
-            return {kind: dict(given) for kind, given in self._given.items()}
+        return {kind: dict(given) for kind, given in self._given.items()}
 
     def _ipv4(self, match: re.Match[bytes]) -> bytes:
         try:
@@ -80,9 +77,8 @@ class Disguise:
         return self._stand_in("ipv6", str(address).encode(), _ipv6)
 
     def _stand_in(self, kind: str, original: bytes, make: Callable[[int], str]) -> bytes:
-        with self._lock:
-            given = self._given[kind]
-            return given.setdefault(original.decode(), make(len(given) + 1)).encode()
+        given = self._given[kind]
+        return given.setdefault(original.decode(), make(len(given) + 1)).encode()
 
 
 def known_names() -> set[str]:

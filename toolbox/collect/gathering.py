@@ -5,14 +5,13 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from concurrent.futures import FIRST_COMPLETED, Future, wait
-from threading import Thread
+from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Final, Literal
 
 from launcher import interrupt
 from launcher.interrupt import Interrupted
-from launcher.process import KILL_GRACE
 from toolbox.collect.item import Item, Outcome
+from toolbox.collect.worker import GRACE, Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -23,15 +22,13 @@ if TYPE_CHECKING:
 # A node in trouble is not to be burdened by those who look at it.
 WORKERS: Final = 2
 _POLL: Final = 0.2  # seconds
-# What ends by its own limit takes some time for it, such as a program that has to be killed.
-_GRACE: Final = 2 * KILL_GRACE + 1
 
 Ending = Literal["complete", "interrupted", "timeout", "full"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """`collect` gets one item, in a worker; `keep` takes outcomes, in the caller's thread.
+    """`collect` gets one item, in a process for it alone; `keep` takes outcomes, here.
 
     `room` says why collection must end, or nothing; `until` is when, by the monotonic clock.
     """
@@ -47,12 +44,12 @@ class Work:
 def gather(work: Work) -> Ending:
     """Collect until all is there, a signal comes, time is up or the disk fills."""
     queue = _Queue(work.items)
-    running: list[_Worker] = []
+    running: list[Worker] = []
     ending: Ending = "complete"
     try:
         while queue.waiting or running:
             while queue.waiting and len(running) < WORKERS:
-                running.append(_Worker(work, queue.next(work.monitor)))
+                _begin(work, queue, running)
             for outcome in _ended(running):
                 _take(work, queue, outcome)
             interrupt.check()
@@ -97,40 +94,20 @@ class _Queue:
                 self.waiting.append(item)
 
 
-class _Worker:
-    """An item under way, in a thread that nobody waits for at the end, as a pool would."""
-
-    def __init__(self, work: Work, item: Item) -> None:
-        self.item = item
-        self.future: Future[Outcome] = Future()
-        self._began = time.monotonic()
-        Thread(target=self._run, args=(work.collect,), name="collect", daemon=True).start()
-
-    def _run(self, collect: Callable[[Item], Outcome]) -> None:
-        try:
-            self.future.set_result(collect(self.item))
-        except BaseException as defect:  # noqa: BLE001 - raised again in the caller's thread
-            self.future.set_exception(defect)
-
-    @property
-    def seconds(self) -> float:
-        return time.monotonic() - self._began
-
-    @property
-    def overdue(self) -> bool:
-        return self.seconds > self.item.timeout + _GRACE
-
-    def given_up(self, status: Status) -> Outcome:
-        note = "it did not end by its own limit and was given up"
-        return Outcome(item=self.item, status=status, note=note, seconds=self.seconds)
+def _begin(work: Work, queue: _Queue, running: list[Worker]) -> None:
+    item = queue.next(work.monitor)
+    try:
+        running.append(Worker(work.collect, item))
+    except BlockingIOError:  # a host that has room for no process more
+        _take(work, queue, work.collect(item))
 
 
-def _ended(running: list[_Worker]) -> Iterator[Outcome]:
-    wait([each.future for each in running], timeout=_POLL, return_when=FIRST_COMPLETED)
+def _ended(running: list[Worker]) -> Iterator[Outcome]:
+    ready = wait([each.ready for each in running], _POLL)
     for each in list(running):
-        if each.future.done() or each.overdue:
+        if each.ready in ready or each.overdue:
             running.remove(each)
-            yield each.future.result() if each.future.done() else each.given_up("timeout")
+            yield each.outcome("timeout")
 
 
 def _take(work: Work, queue: _Queue, outcome: Outcome) -> None:
@@ -146,14 +123,23 @@ def _must_end(work: Work) -> Ending | None:
     return "timeout" if time.monotonic() >= work.until else None
 
 
-def _give_up(work: Work, queue: _Queue, running: list[_Worker], ending: Ending) -> None:
+def _give_up(work: Work, queue: _Queue, running: list[Worker], ending: Ending) -> None:
     """Keep what was under way as far as it came; what does not end now is not waited for."""
-    wait([each.future for each in running], timeout=_GRACE)
     status: Status = "interrupted" if ending == "interrupted" else "timeout"
+    if ending != "timeout":  # which ends each of them by its own limit
+        for each in running:
+            each.interrupt()
+    _await(running, time.monotonic() + GRACE)
     for each in running:
+        outcome = each.outcome(status)
         if ending == "full":
             queue.waiting.append(each.item)
-        elif each.future.done():
-            _take(work, queue, each.future.result())
         else:
-            work.keep(each.given_up(status))
+            _take(work, queue, outcome)
+
+
+def _await(running: list[Worker], until: float) -> None:
+    """Wait for all of them, but no longer."""
+    under_way = {each.ready for each in running}
+    while under_way and (left := until - time.monotonic()) > 0:
+        under_way -= set(wait(under_way, left))

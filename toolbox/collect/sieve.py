@@ -30,9 +30,9 @@ _PACKED: Final = {
 class Sieve:
     """One item's way into the bundle: `add` what it gives, then make the `outcome`."""
 
-    def __init__(self, item: Item, disguise: Callable[[bytes], bytes] | None = None) -> None:
+    def __init__(self, item: Item) -> None:
         self._item = item
-        self._redactor = Redactor(disguise)
+        self._redactor = Redactor()
         self._kept = Kept(item.limit)
         self._began = time.monotonic()
         self._size = 0

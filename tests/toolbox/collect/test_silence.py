@@ -9,20 +9,15 @@ import shlex
 import signal
 import subprocess
 import sys
-import threading
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from launcher.monitor import SilentMonitor
 from tests.conftest import ROOT
 from tests.toolbox.collect.opened import Opened
-from toolbox.collect.gathering import Work, gather
-from toolbox.collect.item import Item, Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 HATCHWAY = (sys.executable, "-m", "launcher.cli.main")
@@ -112,60 +107,3 @@ def test_ctrl_c_does_not_wait_for_a_dead_server(tmp_path: Path) -> None:
         "mine.conf:3": "interrupted",
         "mine.conf:4": "skipped",
     }
-
-
-def gathered(
-    collect: Callable[[Item], Outcome], *items: Item, seconds: float = 60
-) -> list[Outcome]:
-    kept: list[Outcome] = []
-    work = Work(
-        items=items, collect=collect, keep=kept.append, room=lambda: True,
-        until=time.monotonic() + seconds, monitor=SilentMonitor(),
-    )  # fmt: skip
-    gather(work)
-    return kept
-
-
-@pytest.fixture
-def stuck() -> Iterator[Callable[[Item], Outcome]]:
-    """Collects at once, but for the item `hangs`, which waits for the end of the test."""
-    over = threading.Event()
-
-    def collect(item: Item) -> Outcome:
-        if item.name == "hangs":
-            over.wait()
-        return Outcome(item=item, status="ok")
-
-    yield collect
-    over.set()
-    for thread in threading.enumerate():
-        if thread.name == "collect":
-            thread.join()
-
-
-def test_an_item_that_does_not_end_by_its_own_limit_is_given_up(
-    stuck: Callable[[Item], Outcome],
-) -> None:
-    items = (Item("http", "hangs", timeout=0.1), Item("http", "a"), Item("http", "b"))
-    found = {outcome.item.name: outcome.status for outcome in gathered(stuck, *items)}
-    assert found == {"hangs": "timeout", "a": "ok", "b": "ok"}
-
-
-def test_the_end_of_the_whole_does_not_wait_for_an_item_that_hangs(
-    stuck: Callable[[Item], Outcome],
-) -> None:
-    found = gathered(stuck, Item("http", "hangs"), Item("http", "a"), seconds=0.5)
-    assert {outcome.item.name: outcome.status for outcome in found} == {
-        "hangs": "timeout",
-        "a": "ok",
-    }
-
-
-def test_what_a_pattern_stands_for_comes_in_its_place_and_once() -> None:
-    def collect(item: Item) -> Outcome:
-        found = tuple(Item("file", name) for name in ("x", "y", "first"))
-        return Outcome(item=item, status="ok", matches=found if item.kind == "glob" else ())
-
-    pattern = Item("glob", "mine")
-    found = gathered(collect, Item("file", "first"), pattern, pattern, Item("file", "last"))
-    assert sorted(outcome.item.name for outcome in found) == ["first", "last", "x", "y"]
