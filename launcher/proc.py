@@ -1,22 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Processes and sockets of the host, from proc(5)."""
+"""Processes of the host, from proc(5)."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
 import os
-import socket
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
 PF_KTHREAD: Final = 0x00200000  # include/linux/sched.h
-LISTEN: Final = "0A"  # include/net/tcp_states.h
-ESTABLISHED: Final = "01"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -73,86 +70,6 @@ def _stat(pid: int) -> list[str]:
         return []
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class TcpSocket:
-    """A line of /proc/net/tcp or tcp6, decoded."""
-
-    address: str
-    port: int
-    peer: str
-    peer_port: int
-    state: str
-    inode: str
-
-
-def tcp_sockets(text: str | None = None) -> Iterator[TcpSocket]:
-    """Every TCP socket of this network namespace; `text` stands in for the files."""
-    if text is None:
-        tables = []
-        for name in ("tcp", "tcp6"):
-            with contextlib.suppress(OSError):  # no IPv6
-                tables.append(Path("/proc/net", name).read_text())
-    else:
-        tables = [text]
-    for table in tables:
-        for line in table.splitlines()[1:]:
-            fields = line.split()
-            local, remote = _endpoint(fields[1]), _endpoint(fields[2])
-            yield TcpSocket(*local, *remote, fields[3], fields[9])
-
-
-def _endpoint(text: str) -> tuple[str, int]:
-    """`0100007F:0016` is 127.0.0.1:22: words of 32 bits in the byte order of the machine."""
-    address, _, port = text.partition(":")
-    raw = bytes.fromhex(address)
-    words = b"".join(raw[i : i + 4][::-1] for i in range(0, len(raw), 4))
-    if len(words) == 4:
-        return socket.inet_ntop(socket.AF_INET, words), int(port, 16)
-    name = socket.inet_ntop(socket.AF_INET6, words)
-    return name.removeprefix("::ffff:"), int(port, 16)
-
-
-def listener(
-    address: str, port: int, sockets: Iterable[TcpSocket] | None = None
-) -> TcpSocket | None:
-    """Who already listens where `address` (empty for all) and `port` would."""
-    for found in tcp_sockets() if sockets is None else sockets:
-        if found.state == LISTEN and found.port == port and _meet(address, found.address):
-            return found
-    return None
-
-
-def _meet(wanted: str, held: str) -> bool:
-    if not wanted or held == "::":  # which may hold IPv4's as well
-        return True
-    if (":" in wanted) != (":" in held):
-        return False
-    return wanted == held or not {wanted, held}.isdisjoint(("0.0.0.0", "::"))  # noqa: S104
-
-
-def owner(inode: str) -> Process | None:
-    """The process that holds the socket with this inode."""
-    return next((process for process, _ in holders({inode})), None)
-
-
-def holders(inodes: set[str]) -> Iterator[tuple[Process, str]]:
-    """Each process that holds one of these sockets, with the socket's inode."""
-    wanted = {f"socket:[{inode}]": inode for inode in inodes}
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        for link in _descriptors(int(entry.name)):
-            if link in wanted and (process := Process.of(int(entry.name))):
-                yield process, wanted[link]
-
-
-def _descriptors(pid: int) -> Iterator[str]:
-    with contextlib.suppress(OSError), os.scandir(f"/proc/{pid}/fd") as entries:
-        for entry in entries:
-            with contextlib.suppress(OSError):
-                yield os.readlink(entry.path)  # noqa: PTH115 - thousands of them
-
-
 def children() -> set[int]:
     """Our own children, of every thread (CONFIG_PROC_CHILDREN)."""
     found: set[int] = set()
@@ -160,6 +77,33 @@ def children() -> set[int]:
         with contextlib.suppress(OSError):
             found.update(int(pid) for pid in (thread / "children").read_text().split())
     return found
+
+
+def called(name: str) -> Iterator[int]:
+    """Every process of that name (15 bytes of it, as the kernel keeps it)."""
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if entry.name.isdigit() and (entry / "comm").read_text().rstrip("\n") == name[:15]:
+                yield int(entry.name)
+
+
+def arguments(pid: int) -> list[str]:
+    """The command line, or nothing of a process that has ended."""
+    try:
+        line = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return []
+    return line.decode("utf-8", "surrogateescape").rstrip("\0").split("\0")
+
+
+def is_like_us(pid: int) -> bool:
+    """Whether its user and its view of the file systems are ours: no container's."""
+    try:
+        if not Path(f"/proc/{pid}/ns/mnt").samefile("/proc/self/ns/mnt"):
+            return False
+        return Path(f"/proc/{pid}").stat().st_uid == os.geteuid()
+    except OSError:
+        return False
 
 
 def end_marked(mark: bytes, number: int) -> int:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from launcher import proc
+from launcher import proc, tcp
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,15 +25,15 @@ class Session(NamedTuple):
     since: float
 
 
-def current(port: int, sockets: Iterable[proc.TcpSocket]) -> list[Session]:
+def current(port: int, sockets: Iterable[tcp.Socket]) -> list[Session]:
     """The sessions of the sshd on `port` among all sockets of the host, oldest first."""
     inodes = {
         found.inode: found
         for found in sockets
-        if found.port == port and found.state == proc.ESTABLISHED
+        if found.port == port and found.state == tcp.ESTABLISHED
     }
     sessions = {}
-    for process, inode in proc.holders(set(inodes)) if inodes else ():
+    for process, inode in tcp.holders(set(inodes)) if inodes else ():
         match = _TITLE.match(proc.title(process.pid))
         if match:
             peer = inodes[inode]

@@ -6,7 +6,7 @@ from __future__ import annotations
 import socket
 from typing import TYPE_CHECKING
 
-from launcher import proc
+from launcher import proc, tcp
 from launcher.errors import DoorError
 
 if TYPE_CHECKING:
@@ -32,10 +32,10 @@ def meant(listen: str) -> str:
 
 def require_free(listen: Listen) -> None:
     """Refuse a port that another program holds, by name of who holds it."""
-    found = proc.listener(listen.address, listen.port)
+    found = tcp.listener(listen.address, listen.port)
     if found is None:
         return
-    owner = proc.owner(found.inode)
+    owner = tcp.owner(found.inode)
     name = f"{proc.title(owner.pid)} (pid {owner.pid})" if owner else "a program out of sight"
     message = f"port {listen.port} is held by {name}"
     hint = "Choose another: --listen PORT or --listen ADDRESS:PORT"

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from launcher import door as doors
-from launcher import interrupt, probe, proc, sessions
+from launcher import interrupt, probe, sessions, tcp
 from launcher.admin import address, inputs
 from launcher.admin.request import Opened
 from launcher.door import Key
@@ -30,7 +30,7 @@ def adopt(found: Door, request: Request) -> Opened | None:
     """
     until = time.monotonic() + min(PATIENCE, request.timeout / 2)
     while problem := _problem(found):
-        if proc.listener(found.address, found.port) is None:
+        if tcp.listener(found.address, found.port) is None:
             return None
         if time.monotonic() >= until:
             _require_empty(found, problem)
@@ -55,7 +55,7 @@ def _problem(found: Door) -> DoorError | None:
 
 
 def _require_empty(found: Door, problem: DoorError) -> None:
-    inside = sessions.current(found.port, proc.tcp_sockets())
+    inside = sessions.current(found.port, tcp.sockets())
     if inside:
         who = ", ".join(sorted({session.user for session in inside}))
         message = f"the open door does not answer, and {who} is inside: {problem.message}"

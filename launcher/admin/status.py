@@ -10,7 +10,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any, Literal
 
 from launcher import door as doors
-from launcher import proc, sessions
+from launcher import sessions, tcp
 from launcher.admin import failure
 
 if TYPE_CHECKING:
@@ -51,8 +51,8 @@ def look() -> Status:
         return _starting(found)
     if not found.alive():
         return _died(found)
-    sockets = list(proc.tcp_sockets())  # once: the kernel takes 10 ms to list them
-    if proc.listener(found.address, found.port, sockets) is None:
+    sockets = list(tcp.sockets())  # once: the kernel takes 10 ms to list them
+    if tcp.listener(found.address, found.port, sockets) is None:
         message = f"nothing listens on port {found.port}, though the container runs"
         hint = "Look at `hatchway admin logs`, then `hatchway admin restart`."
         return Status("open", False, found, Reason("door.handshake", message, hint))

@@ -124,7 +124,7 @@ def _podman(_wish: Wish, host: Host) -> Found:
     program = process.find_program("podman")
     if program is None:
         return Found(None, "no podman on PATH")
-    from launcher.runtimes.whales import Whales
+    from launcher.runtimes.podman import Podman
 
     options: tuple[str, ...] = ()
     # crun refuses hybrid cgroups, and podman prefers crun: name the one that works.
@@ -132,7 +132,7 @@ def _podman(_wish: Wish, host: Host) -> Found:
         options = ("--runtime", "runc")
     if not Path("/run/systemd/system").is_dir():  # sd_booted(3)
         options += ("--cgroup-manager", "cgroupfs", "--events-backend", "file")
-    return Found(Whales("podman", program, options), f"podman is at {program}")
+    return Found(Podman("podman", program, options), f"podman is at {program}")
 
 
 def _nerdctl(wish: Wish, _host: Host) -> Found:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""docker, podman and nerdctl: engines with docker's command line, through python-on-whales.
+"""Engines with docker's command line: docker, nerdctl and, but for `podman.py`, podman.
 
-Questions go straight to the client: the library takes long to load.
+Through python-on-whales, except that questions go straight to the client: the library takes long
+to load.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import json
 import signal
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from launcher import files, interrupt, proc
 from launcher.errors import ContainerError, Exit, ImageError
@@ -50,6 +51,7 @@ class Whales:
     name: str
     program: str
     options: tuple[str, ...] = ()
+    start_options: ClassVar[tuple[str, ...]] = ()
     removes_what_ended: bool = True
     forwards_to_entries: bool = False
 
@@ -92,13 +94,13 @@ class Whales:
     def start(self, plan: Plan, *, keep: bool = False) -> Container:
         # `--rm`: gone by itself when the door closes itself.
         removed = () if keep else ("--rm",)
-        taken = ("--replace",) if self.name == "podman" else ()  # see `_drop_storage`
         options = client.run_arguments(plan, engine=self.name, environment_file="/dev/stdin")
         text = client.environment_text(plan.environment)
         try:
             self._engine.ask(
-                "start the container", "run", "--detach", *removed, *taken, *options, stdin=text
-            )
+                "start the container", "run", "--detach", *removed, *self.start_options, *options,
+                stdin=text,
+            )  # fmt: skip
         except interrupt.Interrupted:
             with interrupt.held():  # so that whoever removes it finds it
                 self._find_late(plan.name)
@@ -137,8 +139,6 @@ class Whales:
         return self._engine.argv("exec", *options, name, *entry.command)
 
     def entry_problem(self, name: str, program: str) -> int:
-        if self.name == "podman":
-            return 0  # it has the statuses that we have
         form = "{{.State.Pid}} {{json .Config.Env}}"
         said = self._engine.ask("look up the container", "inspect", "--format", form, name)
         pid, _, environment = said.partition(" ")
@@ -180,7 +180,6 @@ class Whales:
     def remove(self, name: str, *, grace: float, late: bool = False) -> bool:
         found = self._find_late(name) if late else self.find(name)
         if found is None:
-            self._drop_storage(name)
             return False
         if found.state in (State.RUNNING, State.PAUSED):
             # The library leaves a time of 0 out, and the engine then takes ten seconds.
@@ -190,19 +189,11 @@ class Whales:
         return True
 
     def _find_late(self, name: str) -> Container | None:
-        """A daemon goes on with what its client asked for; podman has none."""
-        until = time.monotonic() + (0 if self.name == "podman" else LATE_LIMIT)
+        """A daemon goes on with what its client asked for."""
+        until = time.monotonic() + LATE_LIMIT
         while (found := self.find(name)) is None and time.monotonic() < until:
             time.sleep(0.1)
         return found
-
-    def _drop_storage(self, name: str) -> None:
-        """A podman that was killed as it created a container leaves a name without the container.
-
-        It knows no such container, yet lets no other take the name.
-        """
-        if self.name == "podman":
-            self._engine.ask("remove the container", "rm", "--force", "--ignore", name)
 
     def _await_gone(self, name: str, until: float) -> None:
         """A container that removes itself may still be at it when `rm` returns."""

@@ -10,7 +10,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from launcher import proc
+from launcher import tcp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,8 +23,8 @@ Done = subprocess.CompletedProcess[bytes]
 
 def listens(port: int) -> set[str]:
     """The addresses on which somebody listens on this port."""
-    return {each.address for each in proc.tcp_sockets()
-            if each.port == port and each.state == proc.LISTEN}  # fmt: skip
+    return {each.address for each in tcp.sockets()
+            if each.port == port and each.state == tcp.LISTEN}  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from launcher import proc
+from launcher import proc, tcp
 from tests.engine import killed_podman
 from tests.engine.door import DoorCommand
 
@@ -57,9 +57,9 @@ def inside(door: DoorCommand) -> Iterator[subprocess.Popen[bytes]]:
 @contextlib.contextmanager
 def deaf(door: DoorCommand) -> Iterator[None]:
     """The door's sshd takes connections and says nothing to them."""
-    socket = proc.listener("127.0.0.1", door.port)
+    socket = tcp.listener("127.0.0.1", door.port)
     assert socket is not None
-    sshd = proc.owner(socket.inode)
+    sshd = tcp.owner(socket.inode)
     assert sshd is not None
     os.kill(sshd.pid, signal.SIGSTOP)
     try:

@@ -17,7 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from launcher import proc
+from launcher import tcp
+from launcher.runtimes import conmon
 from tests.engine import killed_podman
 from tests.engine.door import DoorCommand, free_port
 
@@ -46,7 +47,7 @@ def assert_nothing_is_left(door: DoorCommand) -> None:
     assert not Path("/run/hatchway/admin").exists()
     assert not Path("/run/hatchway/admin.json").exists()
     assert "hatchway-admin" not in Path("/proc/self/mountinfo").read_text()
-    assert proc.listener("127.0.0.1", door.port) is None
+    assert tcp.listener("127.0.0.1", door.port) is None
 
 
 @pytest.mark.parametrize("after", MOMENTS)
@@ -109,6 +110,21 @@ def test_a_name_that_a_killed_podman_left_is_gone_after_stop(door: DoorCommand) 
     killed_podman.leave_name("hatchway-admin")
     assert door.stop().status == 0
     assert not killed_podman.knows("--external", "hatchway-admin")
+
+
+@pytest.mark.parametrize("engine", ["podman"], indirect=True)
+def test_a_process_that_a_killed_podman_left_is_ended_by_stop(door: DoorCommand) -> None:
+    killed_podman.leave_monitor("hatchway-admin")
+    assert door.stop().status == 0
+    assert not killed_podman.monitored("hatchway-admin")
+
+
+@pytest.mark.parametrize("engine", ["podman"], indirect=True)
+def test_a_process_that_a_killed_podman_left_is_ended_by_the_next_start(door: DoorCommand) -> None:
+    killed_podman.leave_monitor("hatchway-admin")
+    (left,) = (each.container for each in conmon.running() if each.name == "hatchway-admin")
+    assert door.start().status == 0
+    assert left not in {each.container for each in conmon.running()}
 
 
 def test_twenty_starts_at_once_give_one_door(door: DoorCommand) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from launcher.runtimes.containerd import Containerd
 from launcher.runtimes.ctr import Ctr
+from launcher.runtimes.podman import Podman
 from launcher.runtimes.whales import Whales
 from tests import daemons
 
@@ -30,7 +31,7 @@ def podman(directory: Path) -> Iterator[Runtime]:
     root, run = directory / "root", directory / "run"
     options = ("--root", str(root), "--runroot", str(run), "--storage-driver", "vfs")
     try:
-        yield Whales("podman", shutil.which("podman") or "podman", (*options, "--runtime", "runc"))
+        yield Podman("podman", shutil.which("podman") or "podman", (*options, "--runtime", "runc"))
     finally:
         os.environ.pop("CONTAINERS_CONF")
         if before is not None:

@@ -8,7 +8,7 @@ import socket
 
 import pytest
 
-from launcher import proc
+from launcher import tcp
 from launcher.admin import address, request
 from launcher.admin.adopting import _differences
 from launcher.door import Door
@@ -82,6 +82,4 @@ def test_whoever_holds_another_address_is_not(listen: str) -> None:
 def test_whoever_holds_every_address_is_in_the_way_of_each() -> None:
     with socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True) as server:
         port = server.getsockname()[1]
-        assert all(
-            proc.listener(place, port) for place in ("", "0.0.0.0", "::", "::1", "127.0.0.1")
-        )
+        assert all(tcp.listener(place, port) for place in ("", "0.0.0.0", "::", "::1", "127.0.0.1"))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from launcher import proc
+from launcher import proc, tcp
 from launcher.proc import Process
 
 if TYPE_CHECKING:
@@ -24,9 +24,9 @@ TABLE = """  sl  local_address rem_address   st tx_queue rx_queue tr tm->when ui
 
 
 def test_the_kernels_table_is_decoded() -> None:
-    first, second = proc.tcp_sockets(TABLE)
+    first, second = tcp.sockets(TABLE)
     assert (first.address, first.port, first.state, first.inode) == (
-        "127.0.0.1", 2222, proc.LISTEN, "4711",
+        "127.0.0.1", 2222, tcp.LISTEN, "4711",
     )  # fmt: skip
     assert (second.address, second.port, second.peer, second.peer_port) == (
         "::1", 22, "10.0.0.2", 50000,
@@ -36,11 +36,11 @@ def test_the_kernels_table_is_decoded() -> None:
 def test_who_listens_is_found_by_name() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        found = proc.listener("", port)
+        found = tcp.listener("", port)
         assert found is not None
-        assert proc.owner(found.inode) == Process.of(os.getpid())
-        assert proc.listener("127.0.0.2", port) is None
-    assert proc.listener("", port) is None
+        assert tcp.owner(found.inode) == Process.of(os.getpid())
+        assert tcp.listener("127.0.0.2", port) is None
+    assert tcp.listener("", port) is None
 
 
 def test_a_process_that_ended_is_not_alive_even_as_a_zombie() -> None:

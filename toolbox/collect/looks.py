@@ -11,7 +11,7 @@ import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from launcher import proc
+from launcher import proc, tcp
 from toolbox.doctor import certificates, disks, kernel_log, own, pods, processes
 from toolbox.doctor.disks import human
 
@@ -70,8 +70,8 @@ def process_table() -> str:
 
 def sockets() -> str:
     """TCP and UDP with the process that holds each, then Unix sockets that listen."""
-    found = list(proc.tcp_sockets())
-    owners = {inode: process.pid for process, inode in proc.holders({s.inode for s in found})}
+    found = list(tcp.sockets())
+    owners = {inode: process.pid for process, inode in tcp.holders({s.inode for s in found})}
     lines = [
         f"tcp {_STATES.get(int(each.state, 16), each.state):11} {each.address}:{each.port} "
         f"{each.peer}:{each.peer_port} {_owner(owners.get(each.inode))}"
@@ -82,7 +82,7 @@ def sockets() -> str:
             text = Path("/proc/net", table).read_text(encoding="ascii")
             lines += [
                 f"udp {'':11} {each.address}:{each.port} {each.peer}:{each.peer_port}"
-                for each in proc.tcp_sockets(text)
+                for each in tcp.sockets(text)
             ]
     lines += [f"unix {line}" for line in _text("/proc/net/unix").splitlines()[1:] if "/" in line]
     return "\n".join(lines) + "\n"

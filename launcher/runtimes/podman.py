@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""podman: no daemon stands behind its client, so what kills the client leaves half of its work."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, ClassVar
+
+from launcher.runtimes import conmon
+from launcher.runtimes.whales import Whales
+
+if TYPE_CHECKING:
+    from launcher.runtimes.base import Container
+
+
+@dataclasses.dataclass(frozen=True)
+class Podman(Whales):
+    """As the others, but for what it says and what it leaves."""
+
+    # What a killed one left under the name is in nobody's way.
+    start_options: ClassVar[tuple[str, ...]] = ("--replace",)
+
+    def entry_problem(self, name: str, program: str) -> int:
+        del name, program  # its `exec` has the statuses that we have
+        return 0
+
+    def remove(self, name: str, *, grace: float, late: bool = False) -> bool:
+        there = super().remove(name, grace=grace, late=late)
+        if not there:
+            # Killed between its storage's note of a container and its own: it knows no such
+            # container, yet lets no other take the name.
+            self._engine.ask("remove the container", "rm", "--force", "--ignore", name)
+        conmon.end(name)
+        return there
+
+    def _find_late(self, name: str) -> Container | None:
+        return self.find(name)  # nobody goes on with what the client began
