@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 from launcher import files, process
 from launcher.errors import ContainerError, Exit, HostError
 from launcher.proc import Process
-from toolbox import claims, foreground, work, worklog
+from toolbox import claims, spawning, work, worklog
 from toolbox.work import Work
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def carry_out(own: str, call: Callable[[list[str]], int]) -> int:
     worker = os.getpid()
     child = os.fork()
     if child == 0:
-        foreground.die_with(worker)
+        spawning.die_with(worker)
         _become(order["argv"], out[1], err[1], call)
     os.close(out[1])
     os.close(err[1])

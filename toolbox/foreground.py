@@ -8,45 +8,50 @@ the kernel as well; what somebody sends to the launcher alone is handed on to it
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import signal
 import termios
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from launcher import process
-from launcher.errors import HostError
+from toolbox.spawning import spawn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-PR_SET_PDEATHSIG: Final = 1  # include/uapi/linux/prctl.h
+    from toolbox.spawning import Streams
+
 SI_KERNEL: Final = 0x80  # include/uapi/asm-generic/siginfo.h: not sent by a process
-FAILED_EXEC: Final = 125
+_DEAF: Final = 5.0  # seconds that a client may take to start what it runs
+_LOOK: Final = 0.05
 HANDED_ON: Final = (
     signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2,
 )  # fmt: skip
-
-
-# stdin, stdout and stderr for the client by their descriptors; None hands on our own.
-Streams = tuple[int, int, int] | None
 
 
 class Client:
     """A client that runs, within `blocked`.
 
     `asked_to_end` is the last signal that came to us, `told_to_end` when it first was one that
-    leaves no choice (SIGTERM, SIGHUP; on the monotonic clock).
+    leaves no choice (SIGTERM, SIGHUP; on the monotonic clock). `hears` says whether what is sent
+    to the client reaches the command by now: until then, but not for ever, it is kept back.
     """
 
     def __init__(
-        self, argv: tuple[str, ...], *, streams: Streams = None, silent: bool = False
+        self,
+        argv: tuple[str, ...],
+        *,
+        streams: Streams = None,
+        silent: bool = False,
+        hears: Callable[[], bool] | None = None,
     ) -> None:
         self.asked_to_end = 0
         self.told_to_end = 0.0
+        self._hears = hears
+        self._kept_back: list[int] = []
+        self._kept_until = 0.0
         self._status: int | None = None
-        self._pid = _spawn(argv, streams, silent=silent)
+        self._pid = spawn(argv, streams, silent=silent)
 
     def wait(self, until: float | None = None, *, grace: float | None = None) -> int | None:
         """The client's status as a shell gives it, or None at `until` on the monotonic clock.
@@ -62,6 +67,9 @@ class Client:
             left = None if until is None else until - time.monotonic()
             if left is not None and left <= 0:
                 return None
+            if self._kept_back:
+                self._release()
+                left = _LOOK if left is None else min(left, _LOOK)
             came = (
                 signal.sigwaitinfo(watched) if left is None else signal.sigtimedwait(watched, left)
             )
@@ -88,8 +96,22 @@ class Client:
         self.asked_to_end = came.si_signo
         if came.si_signo in (signal.SIGTERM, signal.SIGHUP) and not self.told_to_end:
             self.told_to_end = time.monotonic()
-        if came.si_code != SI_KERNEL:  # a terminal tells the whole process group
+        if came.si_code == SI_KERNEL:  # a terminal tells the whole process group
+            return
+        if self._hears is None:
             self.send(came.si_signo)
+            return
+        self._kept_until = self._kept_until or time.monotonic() + _DEAF
+        self._kept_back.append(came.si_signo)
+
+    def _release(self) -> None:
+        """Hand on what was kept back, once that makes sense or has taken too long."""
+        if self._hears is not None and time.monotonic() < self._kept_until and not self._hears():
+            return
+        self._hears = None
+        for number in self._kept_back:
+            self.send(number)
+        self._kept_back.clear()
 
     def _reaped(self) -> bool:
         if self._status is None:
@@ -147,35 +169,3 @@ def _ignored(number: signal.Signals) -> Iterator[None]:
         yield
     finally:
         signal.signal(number, before)
-
-
-def die_with(parent: int, prctl: Callable[..., int] | None = None) -> None:
-    """In a child: whoever kills the parent takes us along."""
-    (prctl or ctypes.CDLL(None).prctl)(PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != parent:
-        os._exit(FAILED_EXEC)
-
-
-def _spawn(argv: tuple[str, ...], streams: Streams, *, silent: bool) -> int:
-    environment = process.environment()
-    launcher = os.getpid()
-    prctl: Callable[..., int] = ctypes.CDLL(None).prctl
-    try:
-        pid = os.fork()
-    except OSError as error:
-        message = f"cannot start {argv[0]}: {error.strerror}"
-        raise HostError("host.program", message) from None
-    if pid:
-        return pid
-    try:
-        die_with(launcher, prctl)
-        for number in (signal.SIGPIPE, signal.SIGXFSZ):  # which Python ignores
-            signal.signal(number, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_SETMASK, ())
-        for target, source in enumerate(streams or ()):
-            os.dup2(source, target)
-        if silent:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-        os.execve(argv[0], argv, environment)  # noqa: S606 - no shell is the point
-    finally:
-        os._exit(FAILED_EXEC)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from launcher import interrupt, runtimes
 from launcher.errors import ContainerError, Exit, HatchwayError
+from launcher.runtimes.base import State
 from toolbox import claims, foreground, planning, sweeping
 from toolbox.claims import Claim, Record
 from toolbox.relay import Relay
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
     from launcher.plan import Plan
     from launcher.runtimes import Choice
     from launcher.runtimes.base import Image, Runtime
-    from toolbox.foreground import Streams
     from toolbox.request import Request
+    from toolbox.spawning import Streams
 
     Ensure = Callable[[Runtime, float], Image]
 
@@ -99,7 +100,12 @@ class _Session:
             with foreground.blocked(), foreground.terminal_kept():
                 interrupt.check()
                 with self._input(plan, claim.directory) as streams:
-                    client = foreground.Client(argv, streams=streams, silent=quiet)
+                    client = foreground.Client(
+                        argv,
+                        streams=streams,
+                        silent=quiet,
+                        hears=lambda: self._runs(plan, claim.directory),
+                    )
                 status, ended = self._wait(client, plan)
             # A client that a signal reaches as it starts the container leaves it half made.
             clean = ended and not client.asked_to_end
@@ -118,6 +124,18 @@ class _Session:
         relay = Relay(stdin, lambda: self.runtime.hears_end_of_input(scratch))
         yield relay.reader, stdout, stderr
         relay.start()
+
+    def _runs(self, plan: Plan, scratch: Path) -> bool:
+        """Whether there is a command that hears signals, and not only a client about to start it.
+
+        A client that a signal ends before leaves half a container, and what forgets to end.
+        """
+        if not self.runtime.made(scratch):
+            return False
+        with contextlib.suppress(HatchwayError):
+            found = self.runtime.find(plan.name)
+            return found is not None and found.state is State.RUNNING
+        return True
 
     def _wait(self, client: foreground.Client, plan: Plan) -> tuple[int, bool]:
         """The status, and whether the container ended by itself."""

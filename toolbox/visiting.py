@@ -7,6 +7,7 @@ import dataclasses
 import os
 import signal
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from launcher import interrupt, runtimes
@@ -19,6 +20,8 @@ from toolbox.running import GRACE, HANGUP_GRACE, TIMED_OUT
 from toolbox.shells import SHELLS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from launcher.host import Host
     from launcher.monitor import Monitor
     from launcher.runtimes.base import Runtime
@@ -96,12 +99,13 @@ class _Visit:
         )
         argv = self.runtime.enter(self.kept.container, entry, scratch=claim.directory)
         self.monitor.close()
-        relay = self._relay(claim)
+        hears = self._hears(claim)
+        relay = None if hears is None or request.terminal else Relay(0, hears)
         try:
             with foreground.blocked(), foreground.terminal_kept():
                 interrupt.check()
                 streams = (relay.reader, 1, 2) if relay else None
-                client = foreground.Client(argv, streams=streams, silent=silent)
+                client = foreground.Client(argv, streams=streams, silent=silent, hears=hears)
                 if relay:
                     relay.start()
                 return self._wait(client)
@@ -112,11 +116,13 @@ class _Visit:
             with interrupt.held():
                 self.runtime.end_entry(self.kept.container, claim.directory)
 
-    def _relay(self, claim: Claim) -> Relay | None:
-        if self.request.terminal or self.runtime.removes_what_ended:
+    def _hears(self, claim: Claim) -> Callable[[], bool] | None:
+        """Whether the command is there for what its client hands on, if that hands on anything."""
+        if not self.runtime.forwards_to_entries:
             return None
-        name, scratch = self.kept.container, claim.directory
-        return Relay(0, lambda: self.runtime.hears_end_of_input(scratch, entered=name))
+        return partial(
+            self.runtime.hears_end_of_input, claim.directory, entered=self.kept.container
+        )
 
     def _wait(self, client: foreground.Client) -> int:
         limit = self.request.timeout

@@ -65,6 +65,33 @@ def test_the_client_starts_with_no_signal_blocked_or_ignored() -> None:
     os.close(reader)
 
 
+def test_what_comes_before_the_command_hears_is_kept_back_for_it(tmp_path: Path) -> None:
+    # A client that would die of it, until it is the command.
+    script = f"sleep 0.3; trap 'exit 3' TERM; touch {tmp_path}/up; "
+    script += "while :; do sleep 0.02; done"
+    asked = 0
+
+    def hears() -> bool:
+        nonlocal asked
+        asked += 1
+        return (tmp_path / "up").exists()
+
+    with foreground.blocked():
+        client = foreground.Client((SH, "-c", script), hears=hears)
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert client.wait(time.monotonic() + 30) == 3
+    assert asked > 1
+    assert client.asked_to_end == signal.SIGTERM
+
+
+def test_what_never_hears_is_told_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(foreground, "_DEAF", 0.2)
+    with foreground.blocked():
+        client = foreground.Client((SH, "-c", "sleep 60"), hears=lambda: False)
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert client.wait(time.monotonic() + 30) == -signal.SIGTERM
+
+
 def parent(script: str, grace: float = 60) -> subprocess.Popen[str]:
     argv = (sys.executable, "-c", PARENT, script, str(grace))
     return subprocess.Popen(argv, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
