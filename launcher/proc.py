@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -83,7 +84,7 @@ def called(name: str) -> Iterator[int]:
     """Every process of that name (15 bytes of it, as the kernel keeps it)."""
     for entry in Path("/proc").iterdir():
         with contextlib.suppress(OSError):
-            if entry.name.isdigit() and (entry / "comm").read_text().rstrip("\n") == name[:15]:
+            if entry.name.isdigit() and (entry / "comm").read_bytes()[:-1] == name.encode()[:15]:
                 yield int(entry.name)
 
 
@@ -97,13 +98,15 @@ def arguments(pid: int) -> list[str]:
 
 
 def is_like_us(pid: int) -> bool:
-    """Whether its user and its view of the file systems are ours: no container's."""
+    """Whether our user started it where we are: no container, and no program that is setuid."""
     try:
         if not Path(f"/proc/{pid}/ns/mnt").samefile("/proc/self/ns/mnt"):
             return False
-        return Path(f"/proc/{pid}").stat().st_uid == os.geteuid()
+        status = Path(f"/proc/{pid}/status").read_bytes()
     except OSError:
         return False
+    users = re.search(rb"^Uid:(.*)$", status, re.MULTILINE)
+    return users is not None and set(map(int, users[1].split())) == {os.getuid()}
 
 
 def end_marked(mark: bytes, number: int) -> int:

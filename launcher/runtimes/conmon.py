@@ -8,44 +8,49 @@ that waits to become the container's first; `podman rm` forgets the container an
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from launcher import proc, process
+from launcher.errors import HatchwayError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 _LIMIT: Final = 20.0  # seconds
 _ID: Final = re.compile(r"[0-9a-f]{64}")
 
 
 class Monitor(NamedTuple):
-    """A monitor that runs; `runtime` is the OCI runtime's program."""
+    """A monitor that runs, with its container's id and name."""
 
     container: str
     name: str
-    runtime: str
 
 
-def end(name: str) -> None:
-    """End whatever a container of that name has left; podman is to know of none any more."""
+def end(name: str, runtime: Callable[[], str]) -> None:
+    """End what a container of that name has left; podman is to know of none any more.
+
+    `runtime` gives the OCI runtime's program. Nothing waits for this, so no failure is told.
+    """
     for monitor in running():
         if monitor.name == name:
-            argv = (monitor.runtime, "delete", "--force", monitor.container)
-            process.run(argv, timeout=_LIMIT, check=False)
+            with contextlib.suppress(HatchwayError):
+                argv = (runtime(), "delete", "--force", monitor.container)
+                process.run(argv, timeout=_LIMIT, check=False)
 
 
 def running() -> Iterator[Monitor]:
-    """Those that were started where we are: what runs in a container is not believed."""
+    """Those that root started on the host: what others call themselves is not believed."""
     for pid in proc.called("conmon"):
         if proc.is_like_us(pid) and (found := _parsed(proc.arguments(pid))):
             yield found
 
 
 def _parsed(argv: Sequence[str]) -> Monitor | None:
-    """From `conmon -c ID -n NAME -r RUNTIME ...`: what follows an option for the first time."""
+    """From `conmon -c ID -n NAME ...`: what follows an option for the first time."""
     given = dict(reversed(list(itertools.pairwise(argv))))
-    container, name, runtime = (given.get(option, "") for option in ("-c", "-n", "-r"))
-    return Monitor(container, name, runtime) if _ID.fullmatch(container) and runtime else None
+    container, name = given.get("-c", ""), given.get("-n", "")
+    return Monitor(container, name) if _ID.fullmatch(container) else None

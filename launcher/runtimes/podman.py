@@ -30,8 +30,12 @@ class Podman(Whales):
             # Killed between its storage's note of a container and its own: it knows no such
             # container, yet lets no other take the name.
             self._engine.ask("remove the container", "rm", "--force", "--ignore", name)
-        conmon.end(name)
+        conmon.end(name, self._oci_runtime)
         return there
+
+    def _oci_runtime(self) -> str:
+        form = "{{.Host.OCIRuntime.Path}}"
+        return self._engine.ask("name its OCI runtime", "info", "--format", form).strip()
 
     def _find_late(self, name: str) -> Container | None:
         return self.find(name)  # nobody goes on with what the client began

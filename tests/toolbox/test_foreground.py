@@ -78,7 +78,7 @@ def test_what_comes_before_the_command_hears_is_kept_back_for_it(tmp_path: Path)
 
     with foreground.blocked():
         client = foreground.Client((SH, "-c", script), hears=hears)
-        os.kill(os.getpid(), signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)  # to this thread, which alone has it blocked
         assert client.wait(time.monotonic() + 30) == 3
     assert asked > 1
     assert client.asked_to_end == signal.SIGTERM
@@ -88,7 +88,7 @@ def test_what_never_hears_is_told_all_the_same(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(foreground, "_DEAF", 0.2)
     with foreground.blocked():
         client = foreground.Client((SH, "-c", "sleep 60"), hears=lambda: False)
-        os.kill(os.getpid(), signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)  # to this thread, which alone has it blocked
         assert client.wait(time.monotonic() + 30) == -signal.SIGTERM
 
 
