@@ -4,8 +4,8 @@
 Whoever asks a dead file server waits for ever, and no signal reaches it. A thread that does so
 would keep this whole process from ending; a child that was given up holds nothing of ours.
 
-Only a process of one thread makes such a child: what another thread holds at that moment, such as
-the lock of a module that it imports, would stay taken in the child for ever.
+What another thread holds while a child is made, such as the lock of a module that it imports, stays
+taken in the child for ever. So there is to be no other thread then, or none that imports or locks.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def pieces(work: Work, left: Callable[[], float]) -> Pieces:
     """
     try:
         child = Child(work)
-    except BlockingIOError:  # a host that has room for no process more is looked at all the same
+    except OSError:  # a host that has room for no process more is looked at all the same
         yield from work()
         return
     with contextlib.closing(child):
@@ -74,7 +74,7 @@ def _await(child: Child, seconds: float) -> None:
 class Child:
     """Work under way: an iterator of what it gives, which waits unless `ready` can be read.
 
-    Raises `BlockingIOError` where there is no room for a process more.
+    Raises `OSError` where there is no room for a process more.
     """
 
     def __init__(self, work: Work) -> None:
@@ -101,7 +101,7 @@ class Child:
         return piece
 
     def close(self) -> None:
-        """End it with all that it started."""
+        """End it, with what it started that leads no session of its own."""
         self.ready.close()
         _end(self.pid)
 

@@ -14,6 +14,8 @@ import termios
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from launcher import bounds
+from launcher.errors import HatchwayError
 from toolbox.spawning import spawn
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 SI_KERNEL: Final = 0x80  # include/uapi/asm-generic/siginfo.h: not sent by a process
 _DEAF: Final = 5.0  # seconds that a client may take to start what it runs
 _LOOK: Final = 0.05
+_QUESTION: Final = 2.0
 HANDED_ON: Final = (
     signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2,
 )  # fmt: skip
@@ -49,7 +52,7 @@ class Client:
         self.told_to_end = 0.0
         self._hears = hears
         self._kept_back: list[int] = []
-        self._kept_until = 0.0
+        self._kept_until = self._next_look = 0.0
         self._status: int | None = None
         self._pid = spawn(argv, streams, silent=silent)
 
@@ -106,12 +109,23 @@ class Client:
 
     def _release(self) -> None:
         """Hand on what was kept back, once that makes sense or has taken too long."""
-        if self._hears is not None and time.monotonic() < self._kept_until and not self._hears():
+        now = time.monotonic()
+        if now < self._next_look:
+            return
+        self._next_look = now + _LOOK
+        if now < self._kept_until and not self._heard():
             return
         self._hears = None
         for number in self._kept_back:
             self.send(number)
         self._kept_back.clear()
+
+    def _heard(self) -> bool:
+        try:
+            with bounds.deadline(_QUESTION, "the engine"):
+                return self._hears is None or self._hears()
+        except HatchwayError:  # an engine that does not answer is not waited for
+            return True
 
     def _reaped(self) -> bool:
         if self._status is None:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 TIMED_OUT: Final = 124  # as timeout(1) has it
 GRACE: Final = 10.0  # seconds between SIGTERM and SIGKILL
 HANGUP_GRACE: Final = 1.0
+NOT_THERE: Final = (Exit.CANNOT_INVOKE, Exit.NOT_FOUND)
 
 
 def run(
@@ -76,7 +77,7 @@ class _Session:
             return self._attempt(claim, self.request.command, last=True)
         for shell in SHELLS:
             status = self._attempt(claim, shell, last=False)
-            if status not in (Exit.CANNOT_INVOKE, Exit.NOT_FOUND):
+            if status not in NOT_THERE:
                 return status
         message = f"{self.request.image} has no shell"
         hint = "Name a command of it: hatchway toolbox run --image IMAGE -- COMMAND"
@@ -110,7 +111,11 @@ class _Session:
             # A client that a signal reaches as it starts the container leaves it half made.
             clean = ended and not client.asked_to_end
             late = bool(client.asked_to_end) and not self.runtime.made(claim.directory)
-            return self.runtime.verdict(plan, status, claim.directory) if ended else status
+            if ended:
+                status = self.runtime.verdict(plan, status, claim.directory)
+            if client.asked_to_end and status in NOT_THERE:  # whoever asked meant any shell
+                status = 128 + client.asked_to_end
+            return status
         finally:
             self._clean_up(plan, clean=clean, late=late)
 
@@ -132,10 +137,8 @@ class _Session:
         """
         if not self.runtime.made(scratch):
             return False
-        with contextlib.suppress(HatchwayError):
-            found = self.runtime.find(plan.name)
-            return found is not None and found.state is State.RUNNING
-        return True
+        found = self.runtime.find(plan.name)
+        return found is not None and found.state is State.RUNNING
 
     def _wait(self, client: foreground.Client, plan: Plan) -> tuple[int, bool]:
         """The status, and whether the container ended by itself."""

@@ -8,7 +8,7 @@ import os
 import signal
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from launcher import interrupt, runtimes
 from launcher.errors import ContainerError, Exit
@@ -16,7 +16,7 @@ from launcher.runtimes.base import Entry
 from toolbox import claims, foreground, kept, planning, sweeping
 from toolbox.claims import Claim, Record
 from toolbox.relay import Relay
-from toolbox.running import GRACE, HANGUP_GRACE, TIMED_OUT
+from toolbox.running import GRACE, HANGUP_GRACE, NOT_THERE, TIMED_OUT
 from toolbox.shells import SHELLS
 
 if TYPE_CHECKING:
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from toolbox.kept import Kept
     from toolbox.request import Request
     from toolbox.running import Ensure
-
-NOT_THERE: Final = (Exit.CANNOT_INVOKE, Exit.NOT_FOUND)
 
 
 def run(
@@ -134,7 +132,8 @@ class _Visit:
                 return 128 + client.asked_to_end
             self.monitor.note(f"the command was ended: {limit:g} s are over")
             return TIMED_OUT
-        if client.asked_to_end and not self.runtime.forwards_to_entries:
+        unheard = status in NOT_THERE or not self.runtime.forwards_to_entries
+        if client.asked_to_end and unheard:
             return 128 + client.asked_to_end  # whatever the client made of it
         return status if status >= 0 else 128 - status
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from launcher import process
+from launcher.errors import HostError
 from toolbox import foreground
 from toolbox.relay import Relay
 
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 SH = "/bin/sh"
 PARENT = """
 import sys
+from launcher import process
+from launcher.errors import HostError
 from toolbox import foreground
 with foreground.blocked():
     client = foreground.Client(("/bin/sh", "-c", sys.argv[1]))
@@ -82,6 +86,44 @@ def test_what_comes_before_the_command_hears_is_kept_back_for_it(tmp_path: Path)
         assert client.wait(time.monotonic() + 30) == 3
     assert asked > 1
     assert client.asked_to_end == signal.SIGTERM
+
+
+def test_an_engine_that_cannot_be_asked_is_not_waited_for() -> None:
+    def hears() -> bool:
+        raise HostError("host.timeout", "it did not end")
+
+    with foreground.blocked():
+        client = foreground.Client((SH, "-c", "sleep 60"), hears=hears)
+        signal.raise_signal(signal.SIGTERM)
+        assert client.wait(time.monotonic() + 30) == -signal.SIGTERM
+
+
+def test_an_engine_that_hangs_is_asked_for_two_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(foreground, "_QUESTION", 0.2)
+
+    def hears() -> bool:
+        return process.run(("sleep", "600"), timeout=100).status == 0
+
+    with foreground.blocked():
+        client = foreground.Client((SH, "-c", "sleep 60"), hears=hears)
+        signal.raise_signal(signal.SIGTERM)
+        assert client.wait(time.monotonic() + 30) == -signal.SIGTERM
+
+
+def test_the_engine_is_asked_a_few_times_a_second() -> None:
+    asked = 0
+
+    def hears() -> bool:
+        nonlocal asked
+        asked += 1
+        process.run(("true",), timeout=10)  # its end is a signal as well
+        return False
+
+    with foreground.blocked():
+        client = foreground.Client((SH, "-c", "sleep 1"), hears=hears)
+        signal.raise_signal(signal.SIGTERM)
+        client.wait(time.monotonic() + 30)
+    assert 1 <= asked <= 22
 
 
 def test_what_never_hears_is_told_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

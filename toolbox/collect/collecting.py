@@ -127,7 +127,7 @@ class _Packing:
         """With stand-ins, which are the same in all items only if one process gives them away."""
         if self._disguise is None or outcome.item.binary:
             return outcome
-        return dataclasses.replace(outcome, content=self._disguise(outcome.content))
+        return dataclasses.replace(outcome, content=self._disguise.whole(outcome.content))
 
     def _fitted(self, outcome: Outcome) -> Outcome:
         """The end of what would not fit on the disk even if it did not pack at all."""

@@ -27,6 +27,7 @@ _MAC: Final = re.compile(rb"(?<![\w:])(?:[0-9a-fA-F]{2}[:-]){5}[0-9a-fA-F]{2}(?!
 _IN_NAME: Final = re.compile(rb"(?<![\w-])ip-(?:\d{1,3}-){3}\d{1,3}(?!\d)")
 _FIRST_IPV4: Final = int(ipaddress.IPv4Address("198.18.0.0"))
 _FIRST_IPV6: Final = int(ipaddress.IPv6Address("2001:db8::"))
+_PART: Final = 1 << 20
 _COMMON: Final = frozenset({"localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback"})
 
 
@@ -53,6 +54,15 @@ class Disguise:
         if b":" in lines:
             lines = _IPV6.sub(self._ipv6, lines)
         return _IPV4.sub(self._ipv4, lines) if b"." in lines else lines
+
+    def whole(self, text: bytes) -> bytes:
+        """All of a text, some lines at a time: while they are replaced, matches take memory."""
+        parts, at = [], 0
+        while at < len(text):
+            end = text.find(b"\n", at + _PART) + 1 or len(text)
+            parts.append(self(text[at:end]))
+            at = end
+        return b"".join(parts)
 
     def mapping(self) -> dict[str, dict[str, str]]:
         """Each kind's originals with their stand-ins."""

@@ -45,23 +45,30 @@ def gather(work: Work) -> Ending:
     """Collect until all is there, a signal comes, time is up or the disk fills."""
     queue = _Queue(work.items)
     running: list[Worker] = []
-    ending: Ending = "complete"
     try:
-        while queue.waiting or running:
-            while queue.waiting and len(running) < WORKERS:
-                _begin(work, queue, running)
-            for outcome in _ended(running):
-                _take(work, queue, outcome)
-            interrupt.check()
-            if why := _must_end(work):
-                ending = why
-                break
-    except Interrupted:
-        ending = "interrupted"
-    _give_up(work, queue, running, ending)
+        ending = _go_on(work, queue, running)
+        _give_up(work, queue, running, ending)
+    finally:  # nothing is running unless `keep` failed
+        _end(running)
     for item in reversed(queue.waiting):
         work.keep(Outcome(item=item, status="skipped", note=_SKIPPED[ending]))
     return ending
+
+
+def _go_on(work: Work, queue: _Queue, running: list[Worker]) -> Ending:
+    try:
+        while queue.waiting or running:
+            interrupt.check()
+            if why := _must_end(work):
+                return why
+            if queue.waiting and len(running) < WORKERS:
+                _begin(work, queue, running)
+            more = queue.waiting and len(running) < WORKERS
+            for outcome in _ended(running, 0 if more else _POLL):
+                _take(work, queue, outcome)
+    except Interrupted:
+        return "interrupted"
+    return "complete"
 
 
 _SKIPPED: Final = {
@@ -97,13 +104,15 @@ class _Queue:
 def _begin(work: Work, queue: _Queue, running: list[Worker]) -> None:
     item = queue.next(work.monitor)
     try:
-        running.append(Worker(work.collect, item))
-    except BlockingIOError:  # a host that has room for no process more
+        worker = Worker(work.collect, item)
+    except OSError:  # a host that has no room for a process more
         _take(work, queue, work.collect(item))
+    else:
+        running.append(worker)
 
 
-def _ended(running: list[Worker]) -> Iterator[Outcome]:
-    ready = wait([each.ready for each in running], _POLL)
+def _ended(running: list[Worker], seconds: float) -> Iterator[Outcome]:
+    ready = wait([each.ready for each in running], seconds)
     for each in list(running):
         if each.ready in ready or each.overdue:
             running.remove(each)
@@ -126,20 +135,28 @@ def _must_end(work: Work) -> Ending | None:
 def _give_up(work: Work, queue: _Queue, running: list[Worker], ending: Ending) -> None:
     """Keep what was under way as far as it came; what does not end now is not waited for."""
     status: Status = "interrupted" if ending == "interrupted" else "timeout"
-    if ending != "timeout":  # which ends each of them by its own limit
-        for each in running:
-            each.interrupt()
-    _await(running, time.monotonic() + GRACE)
-    for each in running:
-        outcome = each.outcome(status)
+    if ending == "timeout":  # each ends by its own limit
+        _await(running)
+    for outcome in _end(running, status):
         if ending == "full":
-            queue.waiting.append(each.item)
+            queue.waiting.append(outcome.item)
         else:
             _take(work, queue, outcome)
 
 
-def _await(running: list[Worker], until: float) -> None:
-    """Wait for all of them, but no longer."""
+def _end(running: list[Worker], status: Status = "interrupted") -> list[Outcome]:
+    """Have all of them end with what they have."""
+    for each in running:
+        each.interrupt()
+    _await(running)
+    outcomes = [each.outcome(status) for each in running]
+    running.clear()
+    return outcomes
+
+
+def _await(running: list[Worker]) -> None:
+    """Wait for all of them, but no longer than ending a program may take."""
+    until = time.monotonic() + GRACE
     under_way = {each.ready for each in running}
     while under_way and (left := until - time.monotonic()) > 0:
         under_way -= set(wait(under_way, left))

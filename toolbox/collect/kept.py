@@ -6,10 +6,13 @@ In memory, never on disk: what is collected is bounded, and a host in trouble ma
 
 from __future__ import annotations
 
+import string
 from collections import deque
 from typing import Final
 
 _HEAD_SHARE: Final = 8  # one part in so many is the beginning's
+# What names and addresses are made of: half of one would be known as none, and get no stand-in.
+_WORD: Final = (string.ascii_letters + string.digits + "_.:-").encode()
 
 
 class Kept:
@@ -45,7 +48,8 @@ class Kept:
             return bytes(self._head) + tail
         tail = tail[-self._tail_limit :]
         # Whole lines: the ends of cut ones would be taken for something else.
-        head = self._head[: self._head.rfind(b"\n") + 1] or self._head + b"\n"
-        tail = tail[tail.find(b"\n") + 1 :]
+        head = self._head[: self._head.rfind(b"\n") + 1] or self._head.rstrip(_WORD) + b"\n"
+        first = tail.find(b"\n") + 1
+        tail = tail[first:] if first else tail.lstrip(_WORD)
         left_out = self.total - len(head) - len(tail)
         return bytes(head) + b"[hatchway: %d bytes left out here]\n" % left_out + tail

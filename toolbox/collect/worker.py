@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import signal
 import time
@@ -11,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from launcher import apart, interrupt
+from launcher.interrupt import Interrupted
 from launcher.process import KILL_GRACE
 from toolbox.collect.item import Outcome
 
@@ -21,16 +23,18 @@ if TYPE_CHECKING:
 
 # Seconds. What ends by its own limit takes some time for it, such as a program to be killed.
 GRACE: Final = 2 * KILL_GRACE + 1
+_LAST: Final = 1.0  # for what is told to end after that
 
 
 class Worker:
-    """Collects in a child; raises `BlockingIOError` where there is no room for one."""
+    """Collects in a child; raises `OSError` where there is no room for one."""
 
     def __init__(self, collect: Callable[[Item], Outcome], item: Item) -> None:
         self.item = item
         self._began = time.monotonic()
         self._child = apart.Child(partial(_collected, collect, item))
         self.ready = self._child.ready
+        self._told = False
 
     @property
     def seconds(self) -> float:
@@ -41,23 +45,36 @@ class Worker:
         return self.seconds > self.item.timeout + GRACE
 
     def outcome(self, status: Status) -> Outcome:
-        """What it came to; of `status` if that is nothing yet."""
+        """What it came to; of `status` if it had to be ended, or is given up."""
         with contextlib.closing(self._child):
-            if not self.ready.poll():
+            if not self._answers():
                 return self._lost(status, "it did not end by its own limit and was given up")
             try:
                 found: Outcome = next(self._child)
-            except (OSError, RuntimeError) as error:
-                return self._lost("failed", str(error))
-            return found
+            except Exception as error:  # noqa: BLE001 - killed, or more than there is memory for
+                stopped = isinstance(interrupt.cause(error), Interrupted)
+                return self._lost("interrupted" if stopped else "failed", _words(error))
+        ours = self._told and found.status == "interrupted"
+        return dataclasses.replace(found, status=status) if ours else found
+
+    def _answers(self) -> bool:
+        """Whether there is an outcome, at the latest when it is told to end what it started."""
+        if not self.ready.poll():
+            self.interrupt()
+        return self.ready.poll(_LAST)
 
     def _lost(self, status: Status, note: str) -> Outcome:
         return Outcome(item=self.item, status=status, note=note, seconds=self.seconds)
 
     def interrupt(self) -> None:
         """Have it end with what it has."""
+        self._told = True
         with contextlib.suppress(ProcessLookupError):
             os.kill(self._child.pid, signal.SIGTERM)
+
+
+def _words(error: Exception) -> str:
+    return str(error) or type(error).__name__
 
 
 def _collected(collect: Callable[[Item], Outcome], item: Item) -> Iterator[Outcome]:

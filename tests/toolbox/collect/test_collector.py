@@ -356,3 +356,13 @@ def test_what_is_kept_is_bounded_and_whole_where_it_fits(size: int) -> None:
     else:
         assert len(kept.content()) < 200
         assert kept.truncated
+
+
+def test_what_is_kept_of_one_long_line_ends_with_whole_names() -> None:
+    kept = Kept(80)
+    kept.add(b"at db-7.example.com, 10.20.30.40; " * 100)
+    first, last = kept.content().splitlines()[0], kept.content().splitlines()[-1]
+    whole = {b"at", b"db-7.example.com,", b"10.20.30.40;"}
+    assert set(first.split()) < whole
+    assert set(last.split()) - {b",", b";"} <= whole
+    assert last

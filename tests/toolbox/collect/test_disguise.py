@@ -28,6 +28,12 @@ def test_what_names_no_machine_stays() -> None:
     assert Disguise({"localhost"})(line) == line
 
 
+def test_a_long_text_is_replaced_to_its_end() -> None:
+    text = b"node7 has 10.1.2.3\n" * 150_000 + b"node7"
+    disguise = Disguise({"node7"})
+    assert disguise.whole(text) == b"host-1 has 198.18.0.1\n" * 150_000 + b"host-1"
+
+
 def test_the_mapping_leads_back() -> None:
     disguise = Disguise({"node7"})
     disguise(b"node7 has 10.1.2.3, as ip-10-1-2-3")

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import errno
 import importlib
 import os
 import signal
@@ -15,7 +17,10 @@ import pytest
 
 from launcher import apart, interrupt, proc
 from launcher.monitor import SilentMonitor
+from launcher.proc import Process
 from toolbox.collect import gathering
+from toolbox.collect.collector import Wishes
+from toolbox.collect.collector import collect as collecting
 from toolbox.collect.gathering import Work, gather
 from toolbox.collect.item import Item, Outcome
 
@@ -25,13 +30,14 @@ if TYPE_CHECKING:
 
 
 def gathered(
-    collect: Callable[[Item], Outcome], *items: Item, seconds: float = 60, room: int = 1000
-) -> list[Outcome]:
+    collect: Callable[[Item], Outcome], *items: Item, seconds: float = 60, room: int = 1000,
+    keep: Callable[[Outcome], None] | None = None,
+) -> list[Outcome]:  # fmt: skip
     """What becomes of the items; there is `room` for so many looks at it."""
     kept: list[Outcome] = []
     looks = iter(range(room))
     work = Work(
-        items=items, collect=collect, keep=kept.append, room=lambda: next(looks, -1) >= 0,
+        items=items, collect=collect, keep=keep or kept.append, room=lambda: next(looks, -1) >= 0,
         until=time.monotonic() + seconds, monitor=SilentMonitor(),
     )  # fmt: skip
     gather(work)
@@ -144,15 +150,47 @@ def test_a_signal_gives_each_the_time_to_say_how_far_it_came() -> None:
 
 
 def test_a_disk_that_fills_ends_what_is_under_way() -> None:
-    found = gathered(collected, Item("look", "hangs"), Item("look", "a"), room=2)
+    found = gathered(collected, Item("look", "hangs"), Item("look", "a"), room=5)
     assert statuses(found) == {"hangs": "skipped", "a": "ok"}
 
 
-def test_a_host_without_room_for_a_process_is_looked_at_all_the_same(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_bundle_that_cannot_be_written_ends_what_is_under_way() -> None:
+    def keep(_outcome: Outcome) -> None:
+        raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        gathered(collected, Item("look", "hangs"), Item("look", "a"), keep=keep)
+    assert proc.children() == set()
+
+
+def test_one_that_is_given_up_ends_the_program_that_it_runs(tmp_path: Path) -> None:
+    def collect(item: Item) -> Outcome:
+        return collecting(dataclasses.replace(item, timeout=60), Wishes())  # over its own limit
+
+    script = f"echo $$ > {tmp_path}/pid; exec sleep 600"
+    (outcome,) = gathered(collect, Item("exec", "x", ("sh", "-c", script), timeout=0.1))
+    assert outcome.status == "timeout"
+    assert Process.of(int((tmp_path / "pid").read_text())) is None
+
+
+@pytest.fixture(params=[BlockingIOError(), OSError(errno.ENOMEM, "no memory")])
+def no_room(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     def full() -> int:
-        raise BlockingIOError
+        raise request.param
 
     monkeypatch.setattr(os, "fork", full)
+
+
+@pytest.mark.usefixtures("no_room")
+def test_a_host_without_room_for_a_process_is_looked_at_all_the_same() -> None:
     assert statuses(gathered(collected, Item("look", "a"))) == {"a": "ok"}
+
+
+@pytest.mark.usefixtures("no_room")
+def test_also_there_the_end_comes_in_time() -> None:
+    def collect(item: Item) -> Outcome:
+        time.sleep(0.4)
+        return Outcome(item=item, status="ok")
+
+    found = gathered(collect, *(Item("look", name) for name in "abcd"), seconds=0.6)
+    assert statuses(found) == {"a": "ok", "b": "ok", "c": "skipped", "d": "skipped"}
