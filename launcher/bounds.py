@@ -7,14 +7,15 @@ import contextlib
 import os
 import signal
 import threading
-import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from launcher import interrupt, proc, process
 from launcher.errors import HostError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+_AGAIN: Final = 0.2  # seconds until what is new is ended as well
 
 
 @contextlib.contextmanager
@@ -38,18 +39,21 @@ def deadline(seconds: float, what: str) -> Iterator[None]:
     At the deadline our children are ended, so that the library's wait returns; whatever it then
     raises becomes the time-out that it was.
     """
-    expired = threading.Event()
+    expired, over = threading.Event(), threading.Event()
     before = proc.children()
 
     def expire() -> None:
         expired.set()
-        # These and no later ones: when the second signal goes out, others may have been started.
-        overdue = [proc.Process.of(pid) for pid in proc.children() - before]
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            for child in overdue:
-                if child is not None and child.alive():
-                    os.kill(child.pid, number)
-            time.sleep(process.KILL_GRACE if number == signal.SIGTERM else 0)
+        while not over.is_set():  # the library may start another one
+            # These and no later ones: by the time of the second signal there may be others.
+            overdue = [proc.Process.of(pid) for pid in proc.children() - before]
+            for number, grace in ((signal.SIGTERM, process.KILL_GRACE), (signal.SIGKILL, _AGAIN)):
+                for child in overdue:
+                    if child is not None and child.alive():
+                        with contextlib.suppress(ProcessLookupError):
+                            os.kill(child.pid, number)
+                if over.wait(grace):
+                    return
 
     timer = threading.Timer(seconds, expire)
     timer.daemon = True
@@ -63,3 +67,4 @@ def deadline(seconds: float, what: str) -> Iterator[None]:
         raise
     finally:
         timer.cancel()
+        over.set()

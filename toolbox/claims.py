@@ -14,6 +14,7 @@ import json
 import os
 import secrets
 import shutil
+import stat
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -119,9 +120,15 @@ def dead(place: Path) -> Iterator[bool]:
 
 def places() -> list[Path]:
     """Every place in /run, whoever lives there; those in the making are left alone for a while."""
-    old = time.time() - 60
-    fresh = [p for p in RUN.glob(".*.*") if p.is_dir() and p.lstat().st_mtime < old]
-    return [*_places(), *fresh]
+    return [*_places(), *(place for place in RUN.glob(".*.*") if _is_abandoned(place))]
+
+
+def _is_abandoned(place: Path) -> bool:
+    try:
+        status = place.lstat()
+    except OSError:  # it has its name by now
+        return False
+    return stat.S_ISDIR(status.st_mode) and status.st_mtime < time.time() - 60
 
 
 def _places() -> list[Path]:

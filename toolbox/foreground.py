@@ -80,6 +80,16 @@ class Client:
                 self._hand_on(came)
         return self._status
 
+    def settle(self) -> None:
+        """Wait until the command hears, the client has ended, or that takes too long.
+
+        Whoever ends a client that is about to start a container leaves half of one.
+        """
+        until = time.monotonic() + _DEAF
+        while time.monotonic() < until and not self._heard():
+            if self.wait(time.monotonic() + _LOOK) is not None:
+                return
+
     def send(self, number: int) -> None:
         """Signal the client itself; one that has ended is no error."""
         if self._status is None:

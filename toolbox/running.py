@@ -110,7 +110,7 @@ class _Session:
                 status, ended = self._wait(client, plan)
             # A client that a signal reaches as it starts the container leaves it half made.
             clean = ended and not client.asked_to_end
-            late = bool(client.asked_to_end) and not self.runtime.made(claim.directory)
+            late = not clean and not self.runtime.made(claim.directory)
             if ended:
                 status = self.runtime.verdict(plan, status, claim.directory)
             if client.asked_to_end and status in NOT_THERE:  # whoever asked meant any shell
@@ -149,6 +149,7 @@ class _Session:
             return 128 + client.asked_to_end, False
         if status is None:
             self.monitor.note(f"ending the command: {limit:g} s are over")
+            client.settle()
             self._end(client, plan, grace=GRACE)
             return TIMED_OUT, False
         if status < 0:  # the client itself was ended by a signal

@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import shutil
+import time
 from typing import TYPE_CHECKING
 
 from launcher import files, runtimes
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from toolbox.claims import Record
 
 GRACE = 1.0  # seconds; whoever used it has gone
+RECENT = 60.0  # seconds in which an engine may still be making what a killed client asked for
 
 
 def sweep(host: Host, monitor: Monitor) -> None:
@@ -55,17 +57,19 @@ def _clear(place: Path, host: Host, monitor: Monitor) -> None:
     record = claims.Record.read(place)
     if record is not None:
         try:
-            _end(record, host)
+            _end(record, host, place)
         except HatchwayError:
             return  # an engine that is gone is no trouble of the toolbox that starts now
         monitor.note(f"removed the toolbox {record.id}, whose launcher had been killed")
     shutil.rmtree(place, ignore_errors=True)
 
 
-def _end(record: Record, host: Host) -> None:
+def _end(record: Record, host: Host, place: Path) -> None:
     def remove() -> None:
         wish = Wish(record.runtime, record.socket, record.namespace)
-        runtimes.choose(wish, host).runtime.remove(record.container, grace=GRACE)
+        runtime = runtimes.choose(wish, host).runtime
+        late = time.time() - record.began < RECENT and not runtime.made(place)
+        runtime.remove(record.container, grace=GRACE, late=late)
 
     if not record.container.startswith(KEPT_PREFIX):
         remove()

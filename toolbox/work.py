@@ -68,15 +68,25 @@ class Work:
     @classmethod
     def read(cls, directory: Path) -> Self | None:
         """The record, with the state as it is now."""
+        found = cls._recorded(directory)
+        if found is not None and found.is_lost():
+            # It may have ended in order between our look at the record and the one at its process.
+            found = cls._recorded(directory)
+        if found is not None and found.is_lost():
+            return dataclasses.replace(found, state="lost")
+        return found
+
+    @classmethod
+    def _recorded(cls, directory: Path) -> Self | None:
         try:
             facts: dict[str, Any] = json.loads((directory / "record.json").read_bytes())
             lists = {name: tuple(facts[name]) for name in ("command", "worker")}
-            found = cls(**{**facts, **lists})
+            return cls(**{**facts, **lists})
         except (OSError, ValueError, TypeError, KeyError):
             return None
-        return dataclasses.replace(found, state="lost") if found._is_lost() else found
 
-    def _is_lost(self) -> bool:
+    def is_lost(self) -> bool:
+        """Whether it says that it goes on, and nobody is there."""
         if self.state == "running":
             return not self.process().alive()
         late = time.time() > self.asked + BEGINS_WITHIN

@@ -75,10 +75,12 @@ def follow(path: Path, going: Callable[[], bool]) -> Iterator[tuple[int, bytes]]
     more = True
     while more:
         more = going()  # asked before reading: what came until the end is still read
-        if not path.exists():
+        try:
+            source = path.open("rb")
+        except FileNotFoundError:  # not yet, or between the two names of a change of files
             time.sleep(POLL)
             continue
-        with path.open("rb") as source:
+        with source:
             yield from _chunks(source.fileno())
             while going() and _same(source.fileno(), path):
                 time.sleep(POLL)

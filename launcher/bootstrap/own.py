@@ -120,14 +120,17 @@ class _Job:
         try:
             with self._at_hand() as kept, _scratch() as scratch:
                 planned = self._plan(kept)
+                cut_off = True
                 try:
                     argv = ctx.runtime().foreground(planned, interactive=False, scratch=scratch)
                     poured = pouring.pour(argv, into=capture.feed, timeout=limit, most=_ANY_OUTPUT)
+                    cut_off = bool(poured.ended)
                     status = ctx.runtime().verdict(planned, poured.status, scratch)
                 finally:
                     with interrupt.held():
                         capture.close()
-                        ctx.runtime().remove(planned.name, grace=GRACE)
+                        late = cut_off and not ctx.runtime().made(scratch)
+                        ctx.runtime().remove(planned.name, grace=GRACE, late=late)
         except HatchwayError as error:
             return Status.FAILED, None, f"{error.message} [{error.code}]"
         if poured.ended:

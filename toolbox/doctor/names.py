@@ -59,7 +59,11 @@ def _ask(addresses: list[str]) -> dict[str, float | None]:
                 sock.send(os.urandom(2) + _QUESTION)
             except OSError:
                 continue
-        while None in answers.values() and (left := began + _PATIENCE - time.monotonic()) > 0:
+        late = False
+        while None in answers.values() and not late:
+            # A last look also when we were kept from looking: what came in time is an answer.
+            left = max(began + _PATIENCE - time.monotonic(), 0)
+            late = left == 0
             for fd in select.select(list(sockets), [], [], left)[0]:
                 sock, address = sockets.pop(fd)
                 with sock:
