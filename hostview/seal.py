@@ -19,6 +19,8 @@ from hostview import kernel, mountinfo
 # One remount takes microseconds; a file server that has not answered by then is as good as dead.
 PATIENCE = 2.0
 POLL_INTERVAL = 0.01
+# The host mounts and unmounts meanwhile, and what it does below a shared mount shows here at once.
+_WALKS = 5
 # A file server elsewhere answers for these; asking it may take for ever.
 NETWORK_TYPES = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "ceph", "9p", "afs", "lustre", "glusterfs", "gfs2"}
@@ -58,12 +60,14 @@ def seal(root: str, *, walk: bool = False) -> Sealed:
     """
     if not any(mount.point == root for mount in _reachable(root)):
         raise SealError(f"nothing is mounted at {root}")
-    by, detached = "mount_setattr", list[str]()
-    if walk or not _seal_by_one_call(root):
-        by, detached = "remount", _seal_one_by_one(root)
-    if left := writable(root):
-        raise SealError(f"still writable below {root}: {', '.join(left[:5])}")
-    return Sealed(by, tuple(detached))
+    if not walk and _seal_by_one_call(root):
+        return Sealed("mount_setattr")
+    detached: list[str] = []
+    for _ in range(_WALKS):
+        detached += _seal_one_by_one(root)
+        if not (left := writable(root)):
+            return Sealed("remount", tuple(detached))
+    raise SealError(f"still writable below {root}: {', '.join(left[:5])}")
 
 
 def writable(root: str) -> list[str]:
@@ -108,9 +112,16 @@ def _seal_one_by_one(root: str) -> list[str]:
     detached = []
     for mount in _reachable(root):
         if _needs_seal(mount) and not _remount(mount) and mount.point != root:
+            if _is_gone(mount):
+                continue
             _detach(mount.point)
             detached.append(mountinfo.shown(mount.point))
     return detached
+
+
+def _is_gone(mount: mountinfo.Mount) -> bool:
+    # The kernel gives a free number to the next one.
+    return all((each.id, each.point) != (mount.id, mount.point) for each in mountinfo.read())
 
 
 def _reachable(root: str) -> list[mountinfo.Mount]:

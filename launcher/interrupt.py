@@ -54,7 +54,7 @@ def noted() -> Iterator[None]:
 
 @contextlib.contextmanager
 def held() -> Iterator[None]:
-    """Clean-up that no signal cuts in two; everything in it is bounded in time."""
+    """Clean-up that no signal cuts in two: it is heard after. All in it is bounded in time."""
     global _held  # noqa: PLW0603 - signals are one per process, and so is this
     _held = True
     try:
@@ -75,9 +75,9 @@ def cause(error: BaseException) -> BaseException:
 
 
 def _note(number: int, _frame: Any) -> None:
+    _noted.append(number)
     if _held:
         return
-    _noted.append(number)
     for pid in proc.children():
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)

@@ -65,14 +65,14 @@ def open_door(request: Request, host: Host, ensure: Ensure, monitor: Monitor) ->
                 closing.clear_elsewhere(found, host)
             start = _Start(request, host, choice, monitor, until)
             return Opened(start.run(ensure))
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - raised again, or what caused it
+            # An engine may pass the signal on to the container, whose end then looks like a fault.
+            why = interrupt.cause(error)
             with interrupt.held():
                 if start is not None:
                     start.abandon()
-                failure.record(interrupt.cause(error))
-            # An engine may pass the signal on to the container, whose end then looks like a fault.
-            interrupt.check()
-            raise
+                failure.record(why)
+            raise why from None
 
 
 def reopen_door(request: Request, host: Host, ensure: Ensure, monitor: Monitor) -> Opened:
@@ -84,6 +84,7 @@ def reopen_door(request: Request, host: Host, ensure: Ensure, monitor: Monitor) 
         interrupt.check()
     with interrupt.held():
         closing.close_door(request.wish, host)
+    interrupt.check()
     return open_door(request, host, ensure, monitor)
 
 

@@ -187,6 +187,23 @@ class TestTree:
 class TestWalk:
     pytestmark = engine
 
+    def test_what_comes_and_goes_meanwhile_is_no_failure(self, walked: Run) -> None:
+        found = walked("""
+            for name in "a", "goes", "stays":
+                tmpfs(f"{root}/{name}")
+            remount = seal._remount
+            def meanwhile(mount):
+                if mount.point == f"{root}/goes":
+                    kernel.umount2(mount.point, 0)
+                    tmpfs(f"{root}/a/comes")
+                return remount(mount)
+            os.mkdir(f"{root}/a/comes")
+            seal._remount = meanwhile
+            done = seal.seal(root, walk=True)
+            print(json.dumps([done.detached, writes(root + "/stays"), writes(root + "/a/comes")]))
+        """)
+        assert found == [[], False, False]
+
     def test_a_mount_that_hangs_leaves_the_view(self, walked: Run) -> None:
         found = walked("""
             tmpfs(root + "/nfs"); open(root + "/nfs/file", "w").close()
