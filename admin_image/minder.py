@@ -27,7 +27,8 @@ _ALL = frozenset(range(1, _signal.SIGRTMAX + 1)) - {32, 33}  # those two are the
 # What the minder gets when the joiner is killed.
 ABANDONED = _signal.SIGRTMAX - 1
 GRACE = 0.5
-LIMIT = 4.0
+# Seconds after SIGKILL: what is there then lies in the kernel.
+LIMIT = 3.5
 INTERVAL = 0.01
 
 
@@ -95,8 +96,9 @@ def _start(command: Callable[[], int]) -> int:
     kernel.prctl(kernel.PR_SET_PDEATHSIG, _signal.SIGKILL)
     os.setpgid(0, 0)
     _take_terminal()
-    # Python ignores two of them, and a program would inherit that: `yes | head` would not end.
-    for number in (_signal.SIGPIPE, _signal.SIGXFSZ):
+    # Python ignores two of them, and a program would inherit that: `yes | head` would not end. The
+    # third would end us with a status of Python's in the moment before the program is there.
+    for number in (_signal.SIGPIPE, _signal.SIGXFSZ, _signal.SIGINT):
         _signal.signal(number, _signal.SIG_DFL)
     _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
     return command()
@@ -118,18 +120,18 @@ def end_descendants(proc: int) -> None:
     What is not collected would stay in the target for ever: few first processes of a container
     wait for children that are not theirs.
     """
-    start = time.monotonic()
-    polite = True
+    asked = told = 0.0
     while _has_children():
-        now = time.monotonic() - start
-        if now > LIMIT:
-            return  # it lies in the kernel, and must not keep us
+        now = time.monotonic()
+        if told and now > told + LIMIT:
+            return  # it must not keep us
         left = _descendants(proc)
-        if polite:
+        if not asked:
             _send(proc, left, (_signal.SIGTERM, _signal.SIGHUP, _signal.SIGCONT))
-            polite = False
-        elif now > GRACE:
+            asked = now
+        elif now > asked + GRACE:
             _send(proc, left, (_signal.SIGKILL,))
+            told = told or now
         time.sleep(INTERVAL)
 
 

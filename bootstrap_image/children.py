@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 GRACE: Final = 2.0  # seconds between asking and ending
-LIMIT: Final = 5.0  # then a process lies in the kernel, and nobody can end it
+LIMIT: Final = 5.0  # after that a process lies in the kernel, and nobody can end it
 _INTERVAL: Final = 0.01
 # Those that would not end: no later step waits for them once more.
 _STUCK: Final = set[int]()
@@ -26,15 +26,16 @@ def end_all(*, grace: float = GRACE, limit: float = LIMIT) -> tuple[int, int]:
     if not _alive() or not (found := _endable()):
         return 0, 0
     _signal(found, signal.SIGTERM, signal.SIGCONT)
-    start = time.monotonic()
+    asked, told = time.monotonic(), 0.0
     while _alive() and (left := _endable()):
-        spent = time.monotonic() - start
-        if spent > grace + limit:
+        now = time.monotonic()
+        if told and now > told + limit:
             _STUCK.update(left)
             return len(found), len(left)
-        if spent > grace:
+        if now > asked + grace:
             # Also what was forked meanwhile; orphans come to us and die in the next round.
             _signal(left, signal.SIGKILL)
+            told = told or now
         time.sleep(_INTERVAL)
     return len(found), 0
 

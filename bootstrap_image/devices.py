@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 # What the kernel needs to show a new partition below /dev.
 NODE_LIMIT = 10.0
+_UDEV_WAKES = 0.3  # and says that it has something to do
 _TAG = re.compile(r"(LABEL|UUID|PARTLABEL|PARTUUID)=")
 _SHORT = re.compile(r"(x?v|s|h)d[a-z]+[0-9]*|nvme[0-9]+n[0-9]+(p[0-9]+)?|sr[0-9]+")
 
@@ -113,6 +114,21 @@ def require_unused(host: Host, device: str) -> None:
             raise ModuleError(f"{device} is in use: it is mounted at {point.strip()}")
         if kind not in ("disk", "part", "loop"):
             raise ModuleError(f"{device} is in use: it is part of a {kind}")
+
+
+def settle(host: Host) -> None:
+    """Wait until udev has looked at a disk that was written to.
+
+    When whoever wrote closes it, udev has the kernel read its partitions anew: they are gone for a
+    moment. A lock on the disk (https://systemd.io/BLOCK_DEVICE_LOCKING) would keep udev from that,
+    but older ones from naming the partitions as well.
+    """
+    if not host.exists("/run/udev"):
+        return
+    time.sleep(_UDEV_WAKES)
+    end = time.monotonic() + NODE_LIMIT
+    while host.exists("/run/udev/queue") and time.monotonic() < end:
+        time.sleep(0.05)
 
 
 def wait_for(host: Host, device: str) -> None:

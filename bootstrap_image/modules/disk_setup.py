@@ -95,6 +95,7 @@ def _act(params: Params, host: Host) -> None:
         size = int(host.run("blockdev", "--getsize64", device))
         host.run("sfdisk", "--quiet", "--wipe=always", "--wipe-partitions=always", device,
                  given=script(disk["table"], disk["shares"], size))  # fmt: skip
+        devices.settle(host)
         for number in range(1, len(disk["shares"]) + 1):
             devices.wait_for(host, devices.partition(device, number))
         host.say(f"{device} has {len(disk['shares'])} partitions")

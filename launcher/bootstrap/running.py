@@ -116,7 +116,7 @@ def _run(ctx: Context, batch: Batch) -> Summary:
 def _removed(runtime: Runtime) -> bool:
     """Whether nothing of the container is left; what is left, the next run removes."""
     with contextlib.suppress(HatchwayError):
-        runtime.remove(profile.NAME, grace=5)
+        runtime.remove(profile.NAME, grace=scripts.GRACE)
         return True
     return False
 

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from launcher.runtimes.base import Image
 
 POLL: Final = 0.05  # seconds
-GRACE: Final = 5.0  # seconds between SIGTERM and SIGKILL, when the time of all is over
+# Seconds between SIGTERM and SIGKILL, when the time of all is over: the runner takes seven for what
+# does not end by itself, and then writes how far it came.
+GRACE: Final = 15.0
 
 
 def run(ctx: Context, batch: Batch, image: Image) -> Summary:

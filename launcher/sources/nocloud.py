@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 SEEDS: Final = Path("/var/lib/cloud/seed")
 LABELS: Final = Path("/dev/disk/by-label")
+# It is there while udev has something to do.
+QUEUE: Final = Path("/run/udev/queue")
+PATIENCE: Final = 30.0  # seconds
 PLACE: Final = Path("/run/hatchway/seed")
 KINDS: Final = ("iso9660", "vfat")
 _INSTANCE: Final = re.compile(r"^instance-id:\s*[\"']?([^\s\"'#]+)", re.MULTILINE)
@@ -38,7 +42,14 @@ def directory(seeds: Path = SEEDS) -> Path | None:
 
 
 def device(labels: Path = LABELS) -> Path | None:
-    """The seed disk of this machine, if it has one."""
+    """The seed disk of this machine, if it has one; udev may not have come to it yet."""
+    until = time.monotonic() + PATIENCE
+    while (disk := _device(labels)) is None and QUEUE.exists() and time.monotonic() < until:
+        time.sleep(0.1)
+    return disk
+
+
+def _device(labels: Path) -> Path | None:
     return next((labels / name for name in ("cidata", "CIDATA") if (labels / name).exists()), None)
 
 
