@@ -217,7 +217,7 @@ def test_it_trusts_the_hosts_certificates(bare: Bare, tmp_path: Path) -> None:
 def test_it_resolves_names_by_dns(bare: Bare) -> None:
     bare.put_engine()
     with dns_server("127.0.0.153"):
-        bare.put("etc/resolv.conf", "nameserver 127.0.0.153\noptions timeout:1 attempts:1\n")
+        bare.put("etc/resolv.conf", "nameserver 127.0.0.153\noptions timeout:5 attempts:3\n")
         assert code(bare.hatchway(*PULL, "registry.test:1/x")) == "image.tcp"
     bare.put("etc/resolv.conf", "nameserver 127.0.0.154\noptions timeout:1 attempts:1\n")
     assert code(bare.hatchway(*PULL, "registry.test:1/x")) == "image.dns"

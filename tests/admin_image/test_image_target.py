@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.engine
+
 RUN = (
     "podman", "--runtime=runc", "run", "--rm", "--interactive", "--privileged", "--pid=host",
     "--network=host",

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.engine.door import DoorCommand, free_port
+from tests.engine.toolbox import eventually
 
 pytestmark = pytest.mark.engine
 
@@ -166,8 +167,12 @@ def test_the_log_tells_who_came_with_which_key(door: DoorCommand) -> None:
     door.start()
     door.ssh("true")
     fingerprint = door.status()["keys"][0]["fingerprint"]
-    said = door.hatchway("admin", "logs").stdout
-    assert any("Accepted publickey" in line and fingerprint in line for line in said.splitlines())
+
+    def told() -> bool:
+        lines = door.hatchway("admin", "logs").stdout.splitlines()
+        return any("Accepted publickey" in line and fingerprint in line for line in lines)
+
+    assert eventually(told)
 
 
 def test_bottlerockets_user_data_opens_the_door(door: DoorCommand, tmp_path: Path) -> None:

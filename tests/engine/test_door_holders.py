@@ -125,8 +125,9 @@ def test_a_door_that_does_not_answer_is_kept_for_those_who_are_inside(door: Door
 @on_one_engine
 def test_a_door_that_does_not_answer_and_is_empty_is_replaced(door: DoorCommand) -> None:
     pid = door.start().json()["pid"]
+    # Of that, 20 s are patience with the door that is there.
     with deaf(door):
-        replaced = door.start("--timeout", "20").json()
+        replaced = door.start("--timeout", "60").json()
     assert (replaced["adopted"], replaced["pid"] != pid) == (False, True)
     assert door.ssh("true").status == 0
 

@@ -43,7 +43,15 @@ def started(terminal: pexpect.spawn[str], command: str) -> None:
     """Returns when the command has the terminal: a key pressed earlier would be the shell's."""
     terminal.sendline(f"echo going $((1+1)); {command}")
     terminal.expect(r"going 2\s")
-    time.sleep(0.5)
+    end = time.monotonic() + 30
+    while _in_front(terminal) != command.split(maxsplit=1)[0]:
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def _in_front(terminal: pexpect.spawn[str]) -> str:
+    """The program that the terminal's keys signal: the shell, until the command has its place."""
+    return Path(f"/proc/{os.tcgetpgrp(terminal.child_fd)}/comm").read_text().strip()
 
 
 def test_the_shell_is_roots_in_the_container_on_this_very_terminal(

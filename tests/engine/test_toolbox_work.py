@@ -140,11 +140,14 @@ def test_work_whose_waiter_was_killed_is_lost_and_says_so(box: Toolbox) -> None:
 
 def _worker(own: str) -> int:
     for path in Path("/proc").glob("[0-9]*/cmdline"):
-        words = path.read_bytes().split(b"\0")
-        if words[-4:-1] == [b"toolbox", b"work", own.encode()]:
+        try:
+            words = path.read_bytes().split(b"\0")
             stat = (path.parent / "stat").read_text()
-            if int(stat.rpartition(")")[2].split()[1]) == 1:  # the launcher is its child
-                return int(path.parent.name)
+        except OSError:  # it ended meanwhile
+            continue
+        ours = words[-4:-1] == [b"toolbox", b"work", own.encode()]
+        if ours and int(stat.rpartition(")")[2].split()[1]) == 1:  # the launcher is its child
+            return int(path.parent.name)
     raise AssertionError(own)
 
 

@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 BUSYBOX = Path("/usr/bin/busybox")
 RUN = Path("/run/hatchway/toolbox")
 # Seconds until the client of a command that has begun hands signals on to it: before that, one
-# ends the client itself. On a machine with much to do it is not the same moment.
-CLIENT_LISTENS = 1.5
+# ends the client itself. Though the launcher keeps signals back until the engine says that the
+# command runs, some clients listen only a moment later, and ctrl-C at a terminal is nobody's to
+# keep back. On a machine with much to do the moment is long.
+CLIENT_LISTENS = 4
 TAKES_FLAGS = ("run", "enter")
 
 

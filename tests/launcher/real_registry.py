@@ -76,7 +76,12 @@ def real_registry(
 ) -> Iterator[RealRegistry]:
     """Run a registry that keeps its images below `directory`."""
     directory.mkdir(parents=True, exist_ok=True)
-    port = free_port()
+    with held_port() as port, _running(directory, port, tls=tls, auth=auth) as registry:
+        yield registry
+
+
+@contextlib.contextmanager
+def _running(directory: Path, port: int, *, tls: bool, auth: bool) -> Iterator[RealRegistry]:
     http_settings: dict[str, Any] = {"addr": f"127.0.0.1:{port}", "secret": "a test's"}
     config: dict[str, Any] = {
         "version": 0.1,
@@ -102,6 +107,16 @@ def real_registry(
             child.wait(10)
 
 
+@contextlib.contextmanager
+def held_port() -> Iterator[int]:
+    """A port that nobody gets by chance meanwhile, and whoever asks for it can listen on."""
+    with socket.socket() as sock:
+        # As Go's servers have it: both may bind the port while but one of them listens, socket(7).
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(("127.0.0.1", 0))
+        yield int(sock.getsockname()[1])
+
+
 def free_port() -> int:
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
@@ -109,7 +124,7 @@ def free_port() -> int:
 
 
 def wait_for_port(port: int) -> None:
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while True:
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()

@@ -89,12 +89,12 @@ def test_the_machines_own_user_data_is_tried_as_often_as_the_settings_say(node: 
 
 def test_what_was_done_before_the_time_of_all_was_over_stays_known(node: Node) -> None:
     jobs = {"first": job("echo first", order=-1), "last": job("echo last", order=1)}
-    found = boot(node, says("exec sleep 97532"), jobs, timeout=4.0)
+    found = boot(node, says("exec sleep 97532"), jobs, timeout=10.0)
     assert steps(found) == [
         ("first", "succeeded"), ("user-data", "interrupted"), ("last", "not-run"),
     ]  # fmt: skip
     assert found.exit_status is Exit.DEGRADED
-    assert found.message == "user data did not end within 4 s [container.stuck]"
+    assert found.message == "user data did not end within 10 s [container.stuck]"
 
 
 def test_nothing_runs_once_before_it_is_known_for_which_machine(node: Node) -> None:

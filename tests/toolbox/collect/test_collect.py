@@ -151,7 +151,7 @@ def test_ctrl_c_leaves_a_valid_part_that_says_so(tmp_path: Path, number: signal.
 
 def test_when_the_time_is_up_what_is_there_is_shipped(tmp_path: Path) -> None:
     lines = [f"exec slow{number} sleep 600" for number in range(5)]
-    flags = (*recipe(tmp_path, "exec first echo first", *lines), "--timeout", "3")
+    flags = (*recipe(tmp_path, "exec first echo first", *lines), "--timeout", "8")
     done = collect(str(tmp_path / "x.tar.zst"), *flags, check=False)
     opened = Opened.at(tmp_path / "x.tar.zst")
     opened.check()

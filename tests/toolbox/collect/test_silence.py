@@ -64,7 +64,8 @@ def test_what_a_dead_server_holds_costs_its_own_item_and_nothing_else(tmp_path: 
     )
     # Where kubelet keeps logs is on that server as well: the checkup meets it first.
     logs = f"mount -t tmpfs none /var/log && ln -s {dead} /var/log/pods"
-    collect = ("toolbox", "collect", str(tmp_path / "x.tar.zst"), "--timeout", "20")
+    # Half of the time is the checkup's, and all of that goes into the pods.
+    collect = ("toolbox", "collect", str(tmp_path / "x.tar.zst"), "--timeout", "40")
     only = ("--recipe", str(recipe), "--only", "mine")
     done = run(beside(dead, *HATCHWAY, *collect, *only, before=logs))
     assert done.returncode == 0, done.stderr.decode()
