@@ -63,7 +63,7 @@ def open_door(request: Request, host: Host, ensure: Ensure, monitor: Monitor) ->
             monitor.step(f"using {choice.runtime.describe()}: {choice.why}")
             if found is not None and closing.wish_of(found) != choice.again:
                 closing.clear_elsewhere(found, host)
-            start = _Start(request, host, choice, monitor, until)
+            start = _Start(request, host, choice, monitor, until, recorded=found is not None)
             return Opened(start.run(ensure))
         except BaseException as error:  # noqa: BLE001 - raised again, or what caused it
             # An engine may pass the signal on to the container, whose end then looks like a fault.
@@ -101,13 +101,17 @@ def _image(request: Request, runtime: Runtime, ensure: Ensure, limit: float) -> 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Start:
-    """One start, under the lock; `until` is on the monotonic clock."""
+    """One start, under the lock; `until` is on the monotonic clock.
+
+    `recorded` says that an earlier one left its record: what it began may not be there yet.
+    """
 
     request: Request
     host: Host
     choice: Choice
     monitor: Monitor
     until: float
+    recorded: bool
 
     @property
     def runtime(self) -> Runtime:
@@ -156,7 +160,7 @@ class _Start:
 
     def _clear_stale(self) -> None:
         """Remove what an interrupted start, a crash or a dead shim left under our name."""
-        if self.runtime.find(admin.NAME) is not None:
+        if self.recorded or self.runtime.find(admin.NAME) is not None:
             self.monitor.step("removing what an earlier start left")
             self.runtime.remove(admin.NAME, grace=1)
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from launcher import files
 from launcher.errors import ContainerError, Exit, ImageError, UsageError
-from launcher.runtimes import accounts, lookup, oci, snapshots
+from launcher.runtimes import accounts, lookup, oci, orphans, snapshots
 from launcher.runtimes.base import State
 from launcher.runtimes.contents import Contents
 from launcher.runtimes.snapshots import Snapshots
@@ -172,7 +172,8 @@ class Containerd:
         return self._tasks.find(name)
 
     def remove(self, name: str, *, grace: float, late: bool = False) -> bool:
-        del late  # each step is one of ctr's, which was waited for
+        del late  # nobody goes on with what a client began
+        orphans.wait(self.ctr.program, name)
         there = self._tasks.known(name)
         if there:
             self._tasks.end(name, grace)

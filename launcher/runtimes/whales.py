@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from launcher import files, interrupt, proc
 from launcher.errors import ContainerError, Exit, ImageError
-from launcher.runtimes import client, lookup, oci
+from launcher.runtimes import client, lookup, oci, orphans
 from launcher.runtimes.base import Container, Image, State
 from launcher.runtimes.dialogue import Dialogue
 
@@ -178,6 +178,7 @@ class Whales:
         return None if facts is None else _container(name, facts)
 
     def remove(self, name: str, *, grace: float, late: bool = False) -> bool:
+        orphans.wait(self.program, name)
         found = self._find_late(name) if late else self.find(name)
         if found is None:
             return False

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from launcher import door as doors
-from launcher import tcp
+from launcher import proc, tcp
 from launcher.runtimes import conmon
 from tests.engine import killed_podman
 from tests.engine.door import DoorCommand, Finished, free_port
@@ -55,6 +55,20 @@ def kill_under_way(door: DoorCommand, after: float) -> None:
             time.sleep(0.01)
         time.sleep(after)
         os.killpg(child.pid, signal.SIGKILL)
+
+
+def kill_launcher_alone(door: DoorCommand) -> None:
+    """Kill a start when its engine's client is at work, and let that go on."""
+    with subprocess.Popen(door.start_argv(), start_new_session=True) as child:
+        until = time.monotonic() + 60
+        while not any("--detach" in proc.arguments(pid) for pid in children_of(child.pid)):
+            assert child.poll() is None
+            assert time.monotonic() < until
+        child.kill()
+
+
+def children_of(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def assert_nothing_is_left(door: DoorCommand) -> None:
@@ -98,6 +112,22 @@ def test_a_killed_start_is_told_by_status_and_cleaned_up_by_stop(door: DoorComma
     assert status["reason"]["code"] == "door.interrupted"
     assert door.stop().status == 0
     assert_nothing_is_left(door)
+
+
+def test_a_client_that_survives_its_launcher_is_waited_for_by_stop(door: DoorCommand) -> None:
+    kill_launcher_alone(door)
+    assert door.stop().status == 0
+    assert_nothing_is_left(door)
+    time.sleep(1)
+    assert door.status()["state"] == "closed"
+    assert_nothing_is_left(door)
+
+
+def test_a_client_that_survives_its_launcher_is_waited_for_by_start(door: DoorCommand) -> None:
+    kill_launcher_alone(door)
+    started = door.start()
+    assert started.status == 0, started.stderr
+    assert door.ssh("true").status == 0
 
 
 # Others make snapshot and container as one.

@@ -27,7 +27,7 @@ RUN = Path("/run/hatchway/toolbox")
 # ends the client itself. Though the launcher keeps signals back until the engine says that the
 # command runs, some clients listen only a moment later, and ctrl-C at a terminal is nobody's to
 # keep back. On a machine with much to do the moment is long.
-CLIENT_LISTENS = 4
+CLIENT_LISTENS = 2.5
 TAKES_FLAGS = ("run", "enter")
 
 
