@@ -174,11 +174,11 @@ def test_a_signal_passes_two_processes(name: str) -> None:
         assert child.wait(30) == 5
 
 
-def test_what_is_left_behind_is_ended_also_when_it_will_not() -> None:
-    stubborn = "trap '' TERM HUP; echo $$; exec >&-; while :; do sleep 0.05; done"
-    with minded(
-        f'setsid sh -c "{stubborn.replace("$", chr(92) + "$")}" & sleep 0.3; exit 3'
-    ) as child:
+def test_what_is_left_behind_is_ended_also_when_it_will_not(tmp_path: Path) -> None:
+    up = tmp_path / "up"
+    stubborn = f"trap '' TERM HUP; echo $$; exec >&-; : > {up}; while :; do sleep 0.05; done"
+    left_behind = f'setsid sh -c "{stubborn.replace("$", chr(92) + "$")}" &'
+    with minded(f"{left_behind} until [ -e {up} ]; do sleep 0.02; done; exit 3") as child:
         assert child.stdout is not None
         left = int(child.stdout.readline())
         assert child.wait(30) == 3

@@ -52,7 +52,7 @@ class Run:
 
     def run(self) -> int:
         with self.start() as process:
-            return process.wait(60)
+            return process.wait(240)
 
     def once(self, data: str | bytes, **options: Any) -> Record:
         """Run one job of one step; its record."""
