@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 _FIRST_POLL, _LONGEST_POLL = 0.02, 0.25
 # For one request and its answer. An emulated host on a busy machine is slow to wake.
 _CALL_TIMEOUT = 120.0
+# A process with a short limit does not wait so long for an agent that is going down: only this.
+_LEAST_PATIENCE = 10.0
+_KILL_TIMEOUT = 30.0
 
 
 class AgentError(Exception):
@@ -81,8 +84,7 @@ class Agent:
 
         """
         deadline = time.monotonic() + timeout
-        # A process with a short limit must not wait long for an agent that is going down.
-        patience = min(_CALL_TIMEOUT, timeout + 1)
+        patience = min(_CALL_TIMEOUT, max(timeout + 1, _LEAST_PATIENCE))
         pid = self.start(argv, input=input, env=env, timeout=patience)
         pause = _FIRST_POLL
         while not (state := self.call("guest-exec-status", {"pid": pid}, timeout=patience))[
@@ -150,9 +152,14 @@ class Agent:
 
     def _kill(self, pid: int) -> None:
         with contextlib.suppress(AgentError, AgentSilentError):
-            self.start(["kill", "-KILL", str(pid)])
-            # Asking once more lets the agent forget the process.
-            self.call("guest-exec-status", {"pid": pid})
+            deadline = time.monotonic() + _KILL_TIMEOUT
+            self.start(["kill", "-KILL", str(pid)], timeout=_KILL_TIMEOUT)
+            # The kill is a process as well, and takes its time. That it has ended is said once:
+            # then the agent forgets it. What it started may hold its outputs open.
+            while not self.call("guest-exec-status", {"pid": pid}, timeout=_KILL_TIMEOUT)["exited"]:
+                if time.monotonic() > deadline:
+                    return
+                time.sleep(_LONGEST_POLL)
 
     def _connect(self, deadline: float) -> None:
         self._connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 # Ten seconds on an idle machine; many times that when all its processors are busy.
 UP_TIMEOUT = 240.0
 _EXIT_TIMEOUT = 10.0
+_START_TIMEOUT = 60.0  # QEMU's own
+_START_TRIES = 5
 _LAST_LINES = 25
 # What the console says when there is nothing left to wait for.
 _DEAD = ("refhost: initrd:", "Kernel panic", "You are in emergency mode")
@@ -64,12 +66,12 @@ class Machine:
         started: bool = True,
     ) -> None:
         self._images = build()
-        wanted = {22: 0, **(forwards or {})}
+        self._wanted_forwards = {22: 0, **(forwards or {})}
         self._hardware = Hardware(
             directory=Path(tempfile.mkdtemp(prefix="refhost-")),
             memory=memory,
             cpus=cpus,
-            forwards={inner: outer or _free_port() for inner, outer in wanted.items()},
+            forwards=_chosen(self._wanted_forwards),
             disks=tuple(f"disk{number}" for number in range(len(disks))),
             cmdline=tuple(cmdline),
             extra=tuple(qemu_args),
@@ -105,7 +107,7 @@ class Machine:
     # Power
 
     def boot(self, *, qemu_args: Sequence[str] | None = None) -> None:
-        """Switch the host on; returns at once. `copy_in` since the last boot is done on the way.
+        """Switch the host on; it boots by itself. `copy_in` since the last is done on the way.
 
         `qemu_args`, where given, replace those of before: another firmware, another seed disk.
         """
@@ -116,10 +118,21 @@ class Machine:
         parcel = self._hardware.directory / "parcel.img" if self._waiting else None
         if parcel:
             pack_parcel(self._waiting, parcel)
-        command = argv(self._hardware, self._images, parcel=parcel)
         self._waiting.clear()
         self._booted_at = len(self.console)
-        with (self._hardware.directory / "qemu.log").open("ab") as log:
+        for _ in range(_START_TRIES):
+            said = self._start_qemu(argv(self._hardware, self._images, parcel=parcel))
+            if "host forwarding" not in said:
+                return
+            # Somebody took a port after we had found it free.
+            forwards = _chosen(self._wanted_forwards)
+            self._hardware = dataclasses.replace(self._hardware, forwards=forwards)
+
+    def _start_qemu(self, command: Sequence[str]) -> str:
+        """Start it, and wait until it has its ports; what it said if it ended instead."""
+        path = self._hardware.directory / "qemu.log"
+        with path.open("ab") as log:
+            begin = log.tell()
             # Ends with the thread that started it: a killed test run leaves no machine behind.
             self._process = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "KILL", *command],
@@ -128,6 +141,13 @@ class Machine:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        deadline = time.monotonic() + _START_TIMEOUT
+        while self.running and time.monotonic() < deadline:
+            # Its monitor is the last thing to answer.
+            with contextlib.suppress(OSError), Monitor(self._hardware.monitor):
+                return ""
+            time.sleep(0.05)
+        return path.read_bytes()[begin:].decode(errors="replace")
 
     def wait_for_agent(self, timeout: float = UP_TIMEOUT) -> None:
         """Wait until the host runs commands: early in its boot, before kubelet has to be up."""
@@ -175,8 +195,9 @@ class Machine:
         # Not waited for: the agent goes down with the host and might never answer.
         self._agent.start(["systemctl", "reboot"])
         while True:
-            # An agent that has just begun knows nothing of what its predecessor was asked.
-            with contextlib.suppress(AgentSilentError, AgentError):
+            # An agent that has just begun knows nothing of what its predecessor was asked; before,
+            # it falls silent, or its processes do not end, or are ended: each a kind of OSError.
+            with contextlib.suppress(AgentError, OSError):
                 self._agent.ping(timeout=2)
                 if self.boot_id() != before:
                     return self.wait_until_up(deadline - time.monotonic())
@@ -261,7 +282,10 @@ class Machine:
 
     def boot_id(self) -> str:
         path = "/proc/sys/kernel/random/boot_id"
-        return self.exec(["cat", path], timeout=5).stdout.decode().strip()
+        done = self.exec(["cat", path], timeout=30)
+        if done.status:  # then it said nothing, which is no other boot's name
+            raise OSError(f"cat {path} ended with {done.status}")
+        return done.stdout.decode().strip()
 
     # Seen from outside
 
@@ -312,6 +336,10 @@ class Machine:
 def _make_disk(path: Path, *backing: str, size: str = "") -> None:
     command = ["qemu-img", "create", "-q", "-f", "qcow2", *backing, os.fspath(path)]
     subprocess.run([*command, size] if size else command, check=True, stdin=subprocess.DEVNULL)
+
+
+def _chosen(forwards: Mapping[int, int]) -> dict[int, int]:
+    return {inner: outer or _free_port() for inner, outer in forwards.items()}
 
 
 def _free_port() -> int:

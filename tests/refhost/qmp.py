@@ -24,12 +24,15 @@ class Monitor:
     """One connection to the monitor; as a context manager it closes itself."""
 
     def __init__(self, path: Path) -> None:
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.settimeout(_TIMEOUT)
-        self._socket.connect(os.fspath(path))
-        self._lines = self._socket.makefile("rb")
-        self._lines.readline()  # the greeting
-        self.execute("qmp_capabilities")
+        # One that nobody answers is closed here: a socket that is lost open fails some later test.
+        with contextlib.ExitStack() as opened:
+            self._socket = opened.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+            self._socket.settimeout(_TIMEOUT)
+            self._socket.connect(os.fspath(path))
+            self._lines = opened.enter_context(self._socket.makefile("rb"))
+            self._lines.readline()  # the greeting
+            self.execute("qmp_capabilities")
+            opened.pop_all()
 
     def __enter__(self) -> Self:
         return self

@@ -82,6 +82,8 @@ WANTS_REMOVED = (
     *("systemd-machine-id-commit.service", "systemd-sysusers.service", "systemd-initctl.socket"),
     *("systemd-update-utmp.service", "systemd-update-utmp-runlevel.service"),
     *("systemd-user-sessions.service", "systemd-journald-audit.socket"),
+    # It comes a quarter of an hour after the boot, in the midst of some test.
+    "systemd-tmpfiles-clean.timer",
 )
 # Units that this host starts, by the target that wants them.
 WANTS = {

@@ -14,7 +14,9 @@ Traces = dict[str, frozenset[str]]
 _LISTS: Final = {
     "processes": ("ps", "--no-headers", "--format", "args", "--deselect", "--ppid", "2"),
     "mounts": ("findmnt", "--raw", "--noheadings", "--output", "TARGET"),
-    "listening sockets": ("ss", "--no-header", "--listening", "--numeric", "--tcp", "--udp"),
+    "listening sockets": (
+        *("ss", "--no-header", "--listening", "--numeric", "--tcp", "--udp", "--processes"),
+    ),
     "units of systemd": ("systemctl", "list-units", "--plain", "--no-legend", "--no-pager"),
 }
 _CTR_LISTS: Final = {
@@ -41,6 +43,10 @@ def _relevant(kind: str, listing: str) -> frozenset[str]:
     lines = [" ".join(line.split()) for line in listing.splitlines()]
     if kind == "units of systemd":
         lines = [line.split()[0] for line in lines]
+    if kind == "listening sockets":
+        # The host's time client (as the kernel cuts its name) takes another port at any moment.
+        lines = [line for line in lines if '"systemd-timesyn"' not in line]
+        lines = [line.partition(" users:")[0] for line in lines]
     if kind == "snapshots":  # the image stays, and its layers with it
         lines = [line for line in lines if line.endswith(" Active")]
     return frozenset(lines)
