@@ -193,7 +193,7 @@ def test_while_a_script_runs_the_console_shows_it_and_kubelet_waits(node: Node) 
     seen = len(node.machine.console)
     node.boot(*clouds.firmware("aliyun"))
     node.wait_until("test", "-e", "/run/hatchway/bootstrap/progress.json")
-    end = time.monotonic() + 120
+    end = time.monotonic() + 300
     while "script/part-001: the script waits" not in node.machine.console[seen:]:
         assert time.monotonic() < end, node.machine.console[seen:]
         time.sleep(0.1)

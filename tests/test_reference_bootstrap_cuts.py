@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 pytest_plugins = ["tests.refhost.node_fixture"]
 CUTS: Final = int(os.environ.get("HATCHWAY_POWER_CUTS", "2"))
-pytestmark = [pytest.mark.refhost, pytest.mark.timeout(300 + 90 * CUTS)]
+pytestmark = [pytest.mark.refhost, pytest.mark.timeout(600 + 150 * CUTS)]
 
 PLACE: Final = "/opt/cuts"
 SIZE: Final = 8_000_000  # bytes of what each script writes
