@@ -19,6 +19,7 @@ from tests.engine.toolbox import (
     Toolbox,
     busybox_archive,
     eventually,
+    monitors,
     places,
     processes,
 )
@@ -297,6 +298,29 @@ def test_a_command_that_takes_too_long_is_ended(box: Toolbox) -> None:
     assert done.status == 124
     assert "1 s are over" in done.stderr
     assert processes("1000.25") == []
+
+
+@pytest.mark.parametrize("limit", ["0.03", "0.1", "0.2"])
+def test_a_time_limit_that_is_over_before_the_command_runs_leaves_nothing(
+    box: Toolbox, limit: str
+) -> None:
+    before = monitors()
+    done = box.run("--timeout", limit, "--", "sleep", "1000.26")
+    assert done.status == 124
+    assert processes("1000.26") == []
+    assert eventually(lambda: monitors() <= before)
+
+
+@pytest.mark.parametrize("after", [0.0, 0.05, 0.1])
+def test_a_signal_before_the_command_runs_leaves_nothing(box: Toolbox, after: float) -> None:
+    before, known = monitors(), places()
+    with box.start("--", "sleep", "1000.27") as going:
+        assert eventually(lambda: places() != known)
+        time.sleep(after)
+        going.send_signal(signal.SIGTERM)
+        assert going.wait(60) == 143
+    assert processes("1000.27") == []
+    assert eventually(lambda: monitors() <= before)
 
 
 def test_what_a_command_leaves_in_the_background_ends_with_it(box: Toolbox) -> None:

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 
 import pexpect
 
+from launcher import proc
+from launcher.proc import Process
 from tests.engine.door import PROGRAM, Finished
 
 if TYPE_CHECKING:
@@ -126,6 +128,12 @@ def processes(word: str) -> list[int]:
         if word.encode() in words and b"hatchway" not in words[1] + words[0]:
             found.append(int(path.parent.name))
     return found
+
+
+def monitors() -> set[int]:
+    """The living processes that engines have beside containers: podman's, then the others'."""
+    named = (pid for name in ("conmon", "containerd-shim-runc-v2") for pid in proc.called(name))
+    return {pid for pid in named if Process.of(pid)}
 
 
 def busybox_archive(path: Path, name: str, places: tuple[str, ...], *, user: str = "") -> Path:

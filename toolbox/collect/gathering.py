@@ -135,8 +135,6 @@ def _must_end(work: Work) -> Ending | None:
 def _give_up(work: Work, queue: _Queue, running: list[Worker], ending: Ending) -> None:
     """Keep what was under way as far as it came; what does not end now is not waited for."""
     status: Status = "interrupted" if ending == "interrupted" else "timeout"
-    if ending == "timeout":  # each ends by its own limit
-        _await(running)
     for outcome in _end(running, status):
         if ending == "full":
             queue.waiting.append(outcome.item)

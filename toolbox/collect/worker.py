@@ -59,8 +59,9 @@ class Worker:
 
     def _answers(self) -> bool:
         """Whether there is an outcome, at the latest when it is told to end what it started."""
-        if not self.ready.poll():
-            self.interrupt()
+        if self._told or self.ready.poll():
+            return self.ready.poll()
+        self.interrupt()
         return self.ready.poll(_LAST)
 
     def _lost(self, status: Status, note: str) -> Outcome:
