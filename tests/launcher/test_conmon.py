@@ -28,13 +28,13 @@ def monitor(directory: Path, *before: str, container: str = ID) -> Iterator[None
     """A shell by the name of conmon, that waits; its container is called as the directory."""
     arguments = ("--api-version", "1", "-c", container, "-u", container, "-n", directory.name)
     program = shutil.copy("/bin/bash", directory / "conmon")
-    argv = (*before, program, "/dev/stdin", *arguments, *MORE)
+    argv = (*before, program, "-p", "/dev/stdin", *arguments, *MORE)  # -p: as who it is
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         assert child.stdin
         assert child.stdout
         child.stdin.write(b"echo; read -r\n")
         child.stdin.flush()
-        child.stdout.readline()
+        assert child.stdout.readline() == b"\n"
         yield
         child.stdin.close()
 
