@@ -19,7 +19,6 @@ from tests.engine.toolbox import (
     Toolbox,
     busybox_archive,
     eventually,
-    monitors,
     places,
     processes,
 )
@@ -304,23 +303,23 @@ def test_a_command_that_takes_too_long_is_ended(box: Toolbox) -> None:
 def test_a_time_limit_that_is_over_before_the_command_runs_leaves_nothing(
     box: Toolbox, limit: str
 ) -> None:
-    before = monitors()
+    before = box.monitors()
     done = box.run("--timeout", limit, "--", "sleep", "1000.26")
     assert done.status == 124
     assert processes("1000.26") == []
-    assert eventually(lambda: monitors() <= before)
+    assert eventually(lambda: box.monitors() <= before)
 
 
 @pytest.mark.parametrize("after", [0.0, 0.05, 0.1])
 def test_a_signal_before_the_command_runs_leaves_nothing(box: Toolbox, after: float) -> None:
-    before, known = monitors(), places()
+    before, known = box.monitors(), places()
     with box.start("--", "sleep", "1000.27") as going:
         assert eventually(lambda: places() != known)
         time.sleep(after)
         going.send_signal(signal.SIGTERM)
         assert going.wait(60) == 143
     assert processes("1000.27") == []
-    assert eventually(lambda: monitors() <= before)
+    assert eventually(lambda: box.monitors() <= before)
 
 
 def test_what_a_command_leaves_in_the_background_ends_with_it(box: Toolbox) -> None:

@@ -91,6 +91,14 @@ class Toolbox:
             word for word in said.split() if word.startswith(("hatchway-toolbox", "hatchway-k"))
         }
 
+    def monitors(self) -> set[int]:
+        """The living processes that the engine has beside its containers."""
+        name, ours = "conmon", "hatchway-toolbox-"
+        if self.engine != "podman":
+            name, ours = "containerd-shim-runc-v2", str(Path(self.flags[-1]).parent)
+        found = (pid for pid in proc.called(name) if Process.of(pid))
+        return {pid for pid in found if any(ours in word for word in proc.arguments(pid))}
+
     def left(self) -> set[str]:
         """Containers, directories and mounts of toolboxes that nobody keeps."""
         mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
@@ -128,12 +136,6 @@ def processes(word: str) -> list[int]:
         if word.encode() in words and b"hatchway" not in words[1] + words[0]:
             found.append(int(path.parent.name))
     return found
-
-
-def monitors() -> set[int]:
-    """The living processes that engines have beside containers: podman's, then the others'."""
-    named = (pid for name in ("conmon", "containerd-shim-runc-v2") for pid in proc.called(name))
-    return {pid for pid in named if Process.of(pid)}
 
 
 def busybox_archive(path: Path, name: str, places: tuple[str, ...], *, user: str = "") -> Path:
