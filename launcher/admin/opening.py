@@ -65,14 +65,16 @@ def open_door(request: Request, host: Host, ensure: Ensure, monitor: Monitor) ->
                 closing.clear_elsewhere(found, host)
             start = _Start(request, host, choice, monitor, until, recorded=found is not None)
             return Opened(start.run(ensure))
-        except BaseException as error:  # noqa: BLE001 - raised again, or what caused it
+        except BaseException as error:
             # An engine may pass the signal on to the container, whose end then looks like a fault.
             why = interrupt.cause(error)
             with interrupt.held():
                 if start is not None:
                     start.abandon()
                 failure.record(why)
-            raise why from None
+            if why is not error:
+                raise why from None
+            raise
 
 
 def reopen_door(request: Request, host: Host, ensure: Ensure, monitor: Monitor) -> Opened:
