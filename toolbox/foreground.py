@@ -80,6 +80,11 @@ class Client:
                 self._hand_on(came)
         return self._status
 
+    @property
+    def killed(self) -> bool:
+        """Whether a signal ended it, or not even that."""
+        return self._status is None or self._status < 0
+
     def settle(self) -> None:
         """Wait until the command hears, the client has ended, or that takes too long.
 

@@ -110,7 +110,8 @@ class _Session:
                 status, ended = self._wait(client, plan)
             # A client that a signal reaches as it starts the container leaves it half made.
             clean = ended and not client.asked_to_end
-            late = not clean and not self.runtime.made(claim.directory)
+            cut_off = bool(client.asked_to_end) or client.killed
+            late = cut_off and not self.runtime.made(claim.directory)
             if ended:
                 status = self.runtime.verdict(plan, status, claim.directory)
             if client.asked_to_end and status in NOT_THERE:  # whoever asked meant any shell
