@@ -82,10 +82,13 @@ def children() -> set[int]:
 
 def called(name: str) -> Iterator[int]:
     """Every process of that name (15 bytes of it, as the kernel keeps it)."""
-    for entry in Path("/proc").iterdir():
+    wanted = name.encode()[:15] + b"\n"
+    for pid in filter(str.isdigit, os.listdir("/proc")):  # noqa: PTH208 - and here
         with contextlib.suppress(OSError):
-            if entry.name.isdigit() and (entry / "comm").read_bytes()[:-1] == name.encode()[:15]:
-                yield int(entry.name)
+            with open(f"/proc/{pid}/comm", "rb", buffering=0) as comm:  # noqa: PTH123 - thousands
+                found = comm.read(16)
+            if found == wanted:
+                yield int(pid)
 
 
 def arguments(pid: int) -> list[str]:
