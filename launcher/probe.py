@@ -32,7 +32,9 @@ def preload() -> None:
         with contextlib.suppress(Exception):  # the proof itself will say what is wrong
             _paramiko()
 
-    thread = threading.Thread(target=load, name="preload-paramiko", daemon=True)
+    # No daemon: the end of the process, should it come first, waits for it. Python would end a
+    # daemon's thread in the middle of a library in Rust, which aborts the process then.
+    thread = threading.Thread(target=load, name="preload-paramiko")
     thread.start()
     _loading.append(thread)
 

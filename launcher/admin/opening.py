@@ -122,8 +122,8 @@ class _Start:
     def run(self, ensure: Ensure) -> Door:
         self._claim()
         self._clear_stale()
-        probe.preload()  # not before: what asks the engine is loaded first, and it needs the CPU
         address.require_free(self.request.listen)
+        probe.preload()  # not before: what asks the engine is loaded first, and it needs the CPU
         image = _image(self.request, self.runtime, ensure, self._left())
         planned = plan(self.request, self.host, image)
         for note in planned.notes:
