@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import tarfile
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,13 +19,14 @@ Form = Literal["zst", "gz"]
 
 
 class Bundle:
-    """Members below `directory`; `close` makes it whole."""
+    """Members below `directory`; `close` makes it whole, `abandon` leaves it as it is."""
 
     def __init__(self, sink: Sink, directory: str, form: Form, keys: Sequence[Any] = ()) -> None:
         self._directory = directory
         self._sink = sink
-        self._encrypted = Encrypted(sink, list(keys)) if keys else None
-        self._packed = _packer(self._encrypted or sink, form)
+        self._outlet = _Outlet(sink)
+        self._encrypted = Encrypted(self._outlet, list(keys)) if keys else None
+        self._packed = _packer(self._encrypted or self._outlet, form)
         self._tar = tarfile.open(  # noqa: SIM115 - closed by close()
             fileobj=self._packed, mode="w|", format=tarfile.PAX_FORMAT
         )
@@ -42,6 +44,25 @@ class Bundle:
         self._packed.close()
         if self._encrypted is not None:
             self._encrypted.close()
+
+    def abandon(self) -> None:
+        """Write no more, and end what would do so by itself at the end of the process."""
+        self._outlet.shut = True
+        for part in (self._tar, self._packed, self._encrypted):
+            if part is not None:
+                with contextlib.suppress(Exception):  # what went wrong is known already
+                    part.close()
+
+
+class _Outlet:
+    """What the archive is written to; once it is shut, nowhere."""
+
+    def __init__(self, sink: Sink) -> None:
+        self.shut = False
+        self._sink = sink
+
+    def write(self, data: bytes) -> int:
+        return len(data) if self.shut else self._sink.write(data)
 
 
 class _Source(io.RawIOBase):

@@ -74,19 +74,18 @@ def run(request: Request, sink: Sink, monitor: Monitor) -> Result:
         left = max(until - time.monotonic(), 1.0)
         return collect(dataclasses.replace(item, timeout=min(item.timeout, left)), wishes)
 
-    ending = gather(
-        Work(
-            items=request.items,
-            collect=bounded,
-            keep=packing.keep,
-            room=packing.has_room,
-            until=until,
-            monitor=monitor,
-        )
-    )
-    monitor.step("writing the summary")
-    with interrupt.held():
-        manifest = packing.finish(examined, ending, began, time.monotonic() - clock)
+    work = Work(
+        items=request.items, collect=bounded, keep=packing.keep, room=packing.has_room,
+        until=until, monitor=monitor,
+    )  # fmt: skip
+    try:
+        ending = gather(work)
+        monitor.step("writing the summary")
+        with interrupt.held():
+            manifest = packing.finish(examined, ending, began, time.monotonic() - clock)
+    except BaseException:
+        packing.abandon()
+        raise
     return Result(manifest, examined, disguise.mapping() if disguise else {})
 
 
@@ -104,6 +103,9 @@ class _Packing:
         self._disguise = disguise
         self._entries: list[Entry] = []
         self._bundle = Bundle(sink, request.name, request.form, request.recipients)
+
+    def abandon(self) -> None:
+        self._bundle.abandon()
 
     def has_room(self) -> bool:
         room = self._sink.room()

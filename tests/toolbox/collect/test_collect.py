@@ -288,6 +288,24 @@ def test_an_encrypted_bundle_opens_with_age_and_with_nothing_else(
     assert opened.members["items/mine/hello"] == b"hello\n"
 
 
+@pytest.mark.parametrize("flags", [(), ("--gzip",), ("--encrypt-to", "KEY")], ids=str)
+def test_a_reader_that_has_enough_hears_nothing_of_what_is_left(
+    tmp_path: Path, flags: tuple[str, ...]
+) -> None:
+    keygen = ("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / "identity"))
+    subprocess.run(keygen, check=True)
+    flags = tuple(word.replace("KEY", str(tmp_path / "identity.pub")) for word in flags)
+    wished = recipe(tmp_path, *(f"exec {name} shuf -i 1-900000" for name in "abc"))
+    argv = (*HATCHWAY, "toolbox", "collect", "-", *wished, *flags, "--quiet")
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT) as going:
+        assert going.stdout
+        assert going.stderr
+        assert len(going.stdout.read(100)) == 100
+        going.stdout.close()
+        assert going.stderr.read() == b""
+        assert going.wait(60) == 1
+
+
 @pytest.mark.parametrize(
     ("argv", "words"),
     [
