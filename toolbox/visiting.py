@@ -126,6 +126,7 @@ class _Visit:
         limit = self.request.timeout
         status = client.wait(time.monotonic() + limit if limit else None, grace=GRACE)
         if status is None:
+            client.settle()
             client.send(signal.SIGTERM)
             client.end(grace=HANGUP_GRACE)
             if client.told_to_end:
