@@ -4,12 +4,16 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from launcher import proc
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,6 +72,15 @@ def containerd(data: Path) -> Iterator[str]:
                 yield socket
             finally:
                 _end_tasks(socket)
+                _end_shims(socket)
+
+
+def _end_shims(socket: str) -> None:
+    """End those that containerd forgot, as it does when its client is killed as it starts one."""
+    for pid in proc.called("containerd-shim-runc-v2"):
+        if socket in proc.arguments(pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 def _end_tasks(socket: str) -> None:

@@ -3,18 +3,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 import fcntl
-import io
 import json
 import os
 import signal
 import subprocess
 import sys
-import tarfile
 import threading
 import time
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 import stamina
@@ -22,89 +19,23 @@ import stamina
 from launcher import image_record, images
 from launcher.errors import HostError, ImageError, RuntimeUnavailableError
 from launcher.images import Pull
-from launcher.monitor import SilentMonitor
-from launcher.references import Reference
 from launcher.registry.endpoint import RegistrySettings
 from launcher.registry.platform import this as this_machine
-from launcher.runtimes.base import Image
 from tests.launcher import registry_faults as faults
+from tests.launcher.bench import Bench
 from tests.launcher.pulling import pull
-from tests.launcher.registry_faults import FaultyRegistry, faulty_registry
+from tests.launcher.registry_faults import faulty_registry
 from tests.launcher.small_images import digest_of, make_image, make_index
 from tests.launcher.test_archive import written
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from launcher.runtimes.base import Runtime
+    from launcher.runtimes.base import Image, Runtime
 
 IMAGE = make_image((b"one", os.urandom(100_000)))
 OTHER = make_image((b"other",))
-
-
-class FakeEngine:
-    """Holds what it is given, by the name in the archive; counts what it is asked.
-
-    With `by_manifest` it calls images as docker with containerd's image store does.
-    """
-
-    name = "a fake engine"
-
-    def __init__(self, *, by_manifest: bool = False) -> None:
-        self.by_manifest = by_manifest
-        self.images: dict[str, Image] = {}
-        self.loads = 0
-        self.fail: Exception | None = None
-
-    def find_image(self, name: str) -> Image | None:
-        return self.images.get(name)
-
-    def load_image(self, archive: Iterable[bytes], *, timeout: float) -> None:  # noqa: ARG002
-        self.loads += 1
-        if self.fail:
-            raise self.fail
-        data = b"".join(archive)
-        with tarfile.open(fileobj=io.BytesIO(data)) as tar:
-            stream = cast("IO[bytes]", tar.extractfile("manifest.json"))
-            [entry] = json.loads(stream.read())
-            stream = cast("IO[bytes]", tar.extractfile("index.json"))
-            [manifest] = json.loads(stream.read())["manifests"]
-        digest = "sha256:" + entry["Config"].rpartition("/")[2]
-        self.hold(entry["RepoTags"][0], manifest["digest"] if self.by_manifest else digest)
-
-    def hold(self, name: str, config_digest: str) -> None:
-        self.images[name] = Image(name, config_digest)
-
-
-@dataclasses.dataclass
-class Bench:
-    """One host: an engine, a store, and a registry that may misbehave."""
-
-    server: FaultyRegistry
-    store: Path
-    engine: FakeEngine = dataclasses.field(default_factory=FakeEngine)
-    monitor: SilentMonitor = dataclasses.field(default_factory=SilentMonitor)
-    settings: RegistrySettings = dataclasses.field(default_factory=RegistrySettings)
-
-    def name(self, rest: str = "app:v1") -> str:
-        return f"{self.server.host}/{rest}"
-
-    def ensure(
-        self, rest: str = "app:v1", policy: Pull = Pull.MISSING, timeout: float = 20
-    ) -> Image:
-        return images.ensure(
-            Reference.parse(self.name(rest)),
-            runtime=cast("Runtime", self.engine),
-            policy=policy,
-            registries=self.settings,
-            store=self.store,
-            monitor=self.monitor,
-            timeout=timeout,
-        )
-
-    def left(self) -> list[str]:
-        return [path.name for path in (self.store / "blobs").iterdir()]
 
 
 @pytest.fixture
@@ -359,10 +290,9 @@ def test_a_lock_that_is_held_for_too_long_is_told(bench: Bench) -> None:
 
 KILLED = """
 import sys, pathlib
-from tests.launcher import test_images as t
-from tests.launcher.pulling import pull
+from tests.launcher.bench import Bench
 from tests.launcher.registry_faults import FaultyRegistry
-t.Bench(FaultyRegistry(sys.argv[1]), pathlib.Path(sys.argv[2])).ensure(timeout=600)
+Bench(FaultyRegistry(sys.argv[1]), pathlib.Path(sys.argv[2])).ensure(timeout=600)
 """
 
 
