@@ -36,6 +36,9 @@ PRINCIPALS_FILE = f"{RUN}/principals"
 HOST_KEY_FILE = f"{STATE}/ssh/ssh_host_ed25519_key"
 
 DEFAULT_USER = "admin"
+# The account's user and group number is one of these: above what systemd, container engines,
+# OpenShift and SSSD give out, below what systemd calls foreign and what programs take for negative.
+UIDS = range(2_147_000_000, 2_147_000_064)
 # As Bottlerocket's admin container has it.
 USER_PATTERN = r"[a-z_][a-z0-9_-]{0,31}"
 
@@ -44,11 +47,13 @@ USER_PATTERN = r"[a-z_][a-z0-9_-]{0,31}"
 class DoorSpec:
     """How the door is to be: what sshd listens on and whom it lets in.
 
+    `uid` is the account's number, of its group too.
     `listen` is an address literal or `""` for every address; the algorithm lists are empty for
     the image's own choice, and their first item may begin with `+`, `-` or `^` as in sshd_config.
     """
 
     user: str = DEFAULT_USER
+    uid: int = UIDS[0]
     listen: str = ""
     port: int = 22
     trusted_cas: bool = False

@@ -62,7 +62,7 @@ PermitTunnel no
 PermitUserEnvironment no
 PermitUserRC no
 PermitTTY yes
-Subsystem sftp internal-sftp
+Subsystem sftp internal-sftp -d %d/files
 
 LoginGraceTime 20
 MaxAuthTries 6

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from admin_image import account, hostkey, log, places, ports, processes, sshd
+from admin_image import account, hostkey, log, namesakes, places, ports, processes, sshd
 from admin_image.errors import DoorError
 from admin_image.files import read_text, write_atomically
 from admin_image.hostsh import PID_FILE
@@ -59,6 +59,7 @@ class Supervisor:
         self._sshd: subprocess.Popen[bytes] | None = None
         self._log = log.Pipe()
         self._ending = False
+        self._namesakes = namesakes.Watch()
         self._wake, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
         for number in (*_ENDING, signal.SIGCHLD):
@@ -97,6 +98,7 @@ class Supervisor:
         self._seal()
         self._warn(*_weakness(), *places.link_all())
         account.make(spec, journal_gid=places.journal_gid())
+        self._namesakes.uid = spec.uid
         self._warn(*hostkey.ensure(HOST_KEY_FILE))
         Path("/run/sshd").mkdir(mode=0o755, parents=True, exist_ok=True)
         write_atomically(sshd.CONFIG_FILE, sshd.config(spec))
@@ -128,13 +130,20 @@ class Supervisor:
         poll.register(table, select.POLLPRI | select.POLLERR)
         poll.register(self._log.reader, select.POLLIN)
         while not self._ending and self._sshd and self._sshd.poll() is None:
-            events = dict(poll.poll())
+            events = dict(poll.poll(namesakes.PAUSE * 1000 if self._somebody_inside() else None))
             if self._wake in events:
                 self._drain()
                 processes.reap(besides=self._sshd.pid)
             self._log.copy()
             if table in events:
                 self._seal_new()
+            if news := self._namesakes.look():
+                self._warn(*news)
+                self._phase("open")
+
+    def _somebody_inside(self) -> bool:
+        pid = self._sshd.pid if self._sshd else 0
+        return bool(read_text(f"/proc/{pid}/task/{pid}/children"))
 
     def _seal(self) -> None:
         try:

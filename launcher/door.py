@@ -69,6 +69,7 @@ class Door:
     address: str = ""
     port: int = 0
     user: str = ""
+    uid: int = 0
     host_key: str = ""
     keys: tuple[Key, ...] = ()
     trusted_cas: tuple[Key, ...] = ()

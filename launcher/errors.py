@@ -74,6 +74,7 @@ CODES: Final[dict[str, str]] = {
     "container.not-running": "There is no open door.",
     "door.port-busy": "Another program listens on the port.",
     "door.address": "The listen address is none of this host's.",
+    "door.uid-taken": "The number of the door's account is somebody else's on this host.",
     "door.timeout": "The door was not proven open in time.",
     "door.host-key": "Something else answers on the port: the host key is not the expected one.",
     "door.not-key-only": "The SSH server offers more than public keys.",

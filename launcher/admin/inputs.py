@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from launcher.settings import Listen
 
 
-def write(access: Access, listen: Listen) -> None:
+def write(access: Access, listen: Listen, uid: int) -> None:
     """The specification and the keys, in directories that only root can change."""
     for path in (spec.RUN, spec.LOG, str(Path(spec.STATE).parent)):
         files.own_directory(Path(path))
     files.own_directory(Path(spec.STATE), mode=0o700)
     Path(spec.PHASE_FILE).unlink(missing_ok=True)
-    door = access.door(listen=listen.address, port=listen.port)
+    door = dataclasses.replace(access.door(listen=listen.address, port=listen.port), uid=uid)
     files.write(Path(spec.SPEC_FILE), door.to_json().encode())
     _write_lines(spec.KEYS_FILE, (key.line() for key in access.keys))
     _write_lines(spec.CA_FILE, (key.line() for key in access.cas))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from admin_image import spec
 from launcher import contract, files, interrupt, locks, probe, runtimes
 from launcher import door as doors
-from launcher.admin import address, adopting, closing, failure, inputs, waiting
+from launcher.admin import account, address, adopting, closing, failure, inputs, waiting
 from launcher.admin.request import Opened, Request
 from launcher.door import Door, Key
 from launcher.errors import HatchwayError
@@ -123,19 +123,20 @@ class _Start:
         self._claim()
         self._clear_stale()
         address.require_free(self.request.listen)
+        uid = account.choose_uid(self.request.uid)
         probe.preload()  # not before: what asks the engine is loaded first, and it needs the CPU
         image = _image(self.request, self.runtime, ensure, self._left())
         planned = plan(self.request, self.host, image)
         for note in planned.notes:
             self.monitor.note(note)
-        inputs.write(self.request.access, self.request.listen)
+        inputs.write(self.request.access, self.request.listen, uid)
         self.monitor.step("starting the container")
         container = self.runtime.start(planned)
         phase = waiting.await_open(container.pid, self.until)
         for warning in phase.warnings:
             self.monitor.note(warning)
         self.monitor.step("proving the door")
-        opened = self._door(planned, container, phase)
+        opened = dataclasses.replace(self._door(planned, container, phase), uid=uid)
         probe.prove(
             opened.address, opened.port, user=opened.user, host_key=opened.host_key,
             timeout=self._left(),

@@ -18,7 +18,7 @@ class Request:
     """Everything that a start depends on.
 
     `image` is a canonical reference, `memory` in bytes; `timeout` in seconds bounds all of it,
-    the pull too.
+    the pull too. `uid` is the number of the door's account, or 0 for a free one.
     """
 
     image: str
@@ -29,6 +29,7 @@ class Request:
     cpus: float
     pids: int
     timeout: float
+    uid: int = 0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -51,6 +51,7 @@ def look() -> Status:
         return _starting(found)
     if not found.alive():
         return _died(found)
+    found = _with_news(found)
     sockets = list(tcp.sockets())  # once: the kernel takes 10 ms to list them
     if tcp.listener(found.address, found.port, sockets) is None:
         message = f"nothing listens on port {found.port}, though the container runs"
@@ -73,6 +74,7 @@ def door_facts(door: Door) -> dict[str, Any]:
     """What a client needs to come in, and what a person wants to know of the door."""
     facts: dict[str, Any] = {
         "user": door.user,
+        "uid": door.uid,
         "address": door.host,
         "listen": door.address or "*",
         "port": door.port,
@@ -93,6 +95,13 @@ def door_facts(door: Door) -> dict[str, Any]:
         "notes": door.notes,
     }
     return facts
+
+
+def _with_news(found: Door) -> Door:
+    """The door with what the container has noted since it was opened."""
+    phase = doors.phase()
+    said = phase.warnings if phase is not None and phase.pid == found.pid else ()
+    return dataclasses.replace(found, notes=tuple(dict.fromkeys((*found.notes, *said))))
 
 
 def _closed() -> Status:

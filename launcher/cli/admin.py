@@ -98,6 +98,7 @@ def start(
         cpus=cpus or admin.cpus,
         pids=pids or admin.pids,
         timeout=timeout or admin.timeout,
+        uid=admin.uid,
     )
     for finding in access.warnings:
         output.warning(f"key skipped: {finding}")
@@ -161,6 +162,7 @@ def restart(
         cpus=admin.cpus,
         pids=admin.pids,
         timeout=timeout or admin.timeout,
+        uid=admin.uid,
     )
     reopen = opening.reopen_door
     return _open(reopen, request, settings, Pull.MISSING, authfile, form, quiet=quiet)

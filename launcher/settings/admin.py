@@ -29,6 +29,7 @@ class Admin(msgspec.Struct, rename="kebab", forbid_unknown_fields=True, frozen=T
     # Ours:
     listen: str = "22"
     user: str = ""
+    uid: int = 0
     principals: list[str] = []
     memory: str = "1G"
     cpus: float = 2.0
@@ -55,6 +56,9 @@ def findings(containers: Mapping[str, Admin]) -> Iterator[Finding]:
     for key, value in (("cpus", admin.cpus), ("pids", admin.pids), ("timeout", admin.timeout)):
         if value <= 0:
             yield Finding(f"{_PLACE}{key}", "must be more than 0")
+    if admin.uid and not 2**16 <= admin.uid < 2**31:
+        message = "must be from 65536, for numbers below are the host's own, to 2147483647"
+        yield Finding(f"{_PLACE}uid", message)
     if not admin.superpowered:
         message = "false is not possible: without privilege the container cannot enter the host"
         yield Finding(f"{_PLACE}superpowered", message)

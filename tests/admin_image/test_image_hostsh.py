@@ -36,7 +36,7 @@ def terminal(entrance: Door) -> Iterator[pexpect.spawn[str]]:
     child = pexpect.spawn(
         command[0], list(command[1:]), encoding="utf-8", timeout=20, dimensions=(33, 101)
     )
-    child.expect(r"\[admin@admin:[^]]* ~\]\$ ")
+    child.expect(r"\[admin@admin:[^]]* ~/files\]\$ ")
     child.sendline("hostsh")
     child.expect(PROMPT)
     yield child

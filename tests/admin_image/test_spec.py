@@ -15,14 +15,15 @@ WORDS = st.lists(st.text(min_size=1), max_size=3).map(tuple)
 @given(
     st.builds(
         DoorSpec,
-        st.text(),
-        st.text(),
-        st.integers(1, 65535),
-        st.booleans(),
-        st.booleans(),
-        WORDS,
-        WORDS,
-        WORDS,
+        user=st.text(),
+        uid=st.integers(0, 2**32),
+        listen=st.text(),
+        port=st.integers(1, 65535),
+        trusted_cas=st.booleans(),
+        principals=st.booleans(),
+        ciphers=WORDS,
+        key_exchange_algorithms=WORDS,
+        macs=WORDS,
     )
 )
 def test_a_spec_survives_the_way_into_the_container(spec: DoorSpec) -> None:

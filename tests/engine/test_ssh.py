@@ -31,7 +31,7 @@ pytestmark = [
     pytest.mark.parametrize("engine", ["podman"], indirect=True),
 ]
 
-PROMPT = r"\[admin@admin:\S+ ~\]\$ "
+PROMPT = r"\[admin@admin:\S+ ~/files\]\$ "
 
 
 @pytest.fixture(scope="module")

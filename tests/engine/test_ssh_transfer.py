@@ -134,7 +134,7 @@ def test_the_door_can_be_jumped_through_to_another_server(client: Client, tmp_pa
     (tmp_path / "known").write_text(f"beyond {prepared.stdout.decode()}")
     beyond = ("-o", f"UserKnownHostsFile={tmp_path}/known", "-o", "HostKeyAlias=beyond")
     # With a terminal, so that it ends with its session.
-    serve = client.argv("ssh", "-tt", "door", "/usr/sbin/sshd -D -f ~/beyond/config")
+    serve = client.argv("ssh", "-tt", "door", "/usr/sbin/sshd -D -f ~/files/beyond/config")
     with subprocess.Popen(serve, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as server:
         try:
             await_listener(port)
