@@ -23,6 +23,8 @@ from tests.conftest import ROOT
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.realtime
+
 MAP = identity.parse_map("         0     100000      65536\n     70000          5         10\n")
 
 

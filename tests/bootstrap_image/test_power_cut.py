@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import subprocess
 import time
 from pathlib import Path
 
+import pytest
+
 from bootstrap_image.spec import Exit, Job, Mode, Status
 from tests.bootstrap_image.cuts import STEPS, Cuts, user_data
 from tests.bootstrap_image.run import Run
+
+pytestmark = pytest.mark.realtime
 
 CUTS = int(os.environ.get("HATCHWAY_CUTS", "8"))
 
@@ -43,7 +48,9 @@ def test_power_cuts_leave_a_correct_state_each_time(tmp_path: Path) -> None:
 
 def test_a_step_that_is_attempted_once_does_not_start_again_after_a_cut(tmp_path: Path) -> None:
     run = Run(tmp_path)
-    script = f"#!/bin/sh\necho begin >> {tmp_path}/journal\nsleep 30\n"
+    script = (
+        f"#!/bin/sh\necho $$ > {tmp_path}/pid\necho begin >> {tmp_path}/journal\nexec sleep 30\n"
+    )
     run.write(Job("a", "user-data/a", mode=Mode.ONCE_ATTEMPTED), a=script)
     journal = tmp_path / "journal"
     with run.start() as process:
@@ -51,6 +58,7 @@ def test_a_step_that_is_attempted_once_does_not_start_again_after_a_cut(tmp_path
         while not (journal.exists() and journal.stat().st_size):
             time.sleep(0.01)
         process.kill()
+        os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
     assert [record.status for record in run.records()] == [Status.ATTEMPTED]
     assert run.run() == Exit.DONE
     assert journal.read_text() == "begin\n"

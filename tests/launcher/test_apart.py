@@ -21,6 +21,8 @@ from launcher.interrupt import Interrupted
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.realtime
+
 
 @pytest.fixture(autouse=True)
 def patient_with_the_killed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import os
+import signal
 import time
 from typing import TYPE_CHECKING
 
@@ -11,6 +13,9 @@ from launcher.errors import HostError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.realtime
 
 
 def test_output_and_status_come_back() -> None:
@@ -75,7 +80,10 @@ def test_no_child_inherits_the_library_path_or_what_is_not_named(
     assert "s3cret" not in said
 
 
-def test_a_descendant_that_keeps_the_output_open_is_not_waited_for_beyond_the_limit() -> None:
-    lingers = ("sh", "-c", "cat >/dev/null; sleep 60 &")
+def test_a_descendant_that_keeps_the_output_open_is_not_waited_for_beyond_the_limit(
+    tmp_path: Path,
+) -> None:
+    script = f"sleep 60 & echo $! > {tmp_path}/pid; cat >/dev/null"
     with pytest.raises(HostError, match="did not end"):
-        process.run(lingers, timeout=0.5, stdin=iter([b"input"]))
+        process.run(("sh", "-c", script), timeout=1, stdin=iter([b"input"]))
+    os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)

@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from tests import leftovers
 from tests.refhost.agent import Agent, AgentError, AgentSilentError, Completed
 from tests.refhost.build import build
 from tests.refhost.parcel import PARCEL, pack_parcel
@@ -141,6 +142,8 @@ class Machine:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        # Tests switch the machine of a run off and on again.
+        leftovers.keep(self._process.pid)
         deadline = time.monotonic() + _START_TIMEOUT
         while self.running and time.monotonic() < deadline:
             # Its monitor is the last thing to answer.

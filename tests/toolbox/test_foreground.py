@@ -20,6 +20,8 @@ from toolbox.relay import Relay
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.realtime
+
 SH = "/bin/sh"
 PARENT = """
 import sys
@@ -29,6 +31,7 @@ from toolbox import foreground
 with foreground.blocked():
     client = foreground.Client(("/bin/sh", "-c", sys.argv[1]))
     print("status", client.wait(grace=float(sys.argv[2])), flush=True)
+    client.end(grace=0)
 """
 
 
@@ -52,7 +55,7 @@ def test_a_program_that_is_not_there_is_our_failure() -> None:
 
 
 def test_waiting_ends_at_the_time_limit() -> None:
-    assert run("sleep 60", until=time.monotonic() + 0.2) is None
+    assert run("exec sleep 60", until=time.monotonic() + 0.2) is None
 
 
 def test_the_client_starts_with_no_signal_blocked_or_ignored() -> None:
@@ -93,7 +96,7 @@ def test_an_engine_that_cannot_be_asked_is_not_waited_for() -> None:
         raise HostError("host.timeout", "it did not end")
 
     with foreground.blocked():
-        client = foreground.Client((SH, "-c", "sleep 60"), hears=hears)
+        client = foreground.Client((SH, "-c", "exec sleep 60"), hears=hears)
         signal.raise_signal(signal.SIGTERM)
         assert client.wait(time.monotonic() + 30) == -signal.SIGTERM
 
@@ -105,7 +108,7 @@ def test_an_engine_that_hangs_is_asked_for_two_seconds(monkeypatch: pytest.Monke
         return process.run(("sleep", "600"), timeout=100).status == 0
 
     with foreground.blocked():
-        client = foreground.Client((SH, "-c", "sleep 60"), hears=hears)
+        client = foreground.Client((SH, "-c", "exec sleep 60"), hears=hears)
         signal.raise_signal(signal.SIGTERM)
         assert client.wait(time.monotonic() + 30) == -signal.SIGTERM
 
@@ -129,7 +132,7 @@ def test_the_engine_is_asked_a_few_times_a_second() -> None:
 def test_what_never_hears_is_told_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(foreground, "_DEAF", 0.2)
     with foreground.blocked():
-        client = foreground.Client((SH, "-c", "sleep 60"), hears=lambda: False)
+        client = foreground.Client((SH, "-c", "exec sleep 60"), hears=lambda: False)
         signal.raise_signal(signal.SIGTERM)  # to this thread, which alone has it blocked
         assert client.wait(time.monotonic() + 30) == -signal.SIGTERM
 
@@ -156,7 +159,6 @@ def test_who_does_not_listen_is_given_up_after_the_grace() -> None:
         assert going.stdout.readline() == "up\n"
         going.terminate()
         assert going.stdout.readline() == "status None\n"
-        going.kill()
 
 
 def test_a_parent_that_is_killed_takes_the_client_along(tmp_path: Path) -> None:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from toolbox.collect.item import Outcome
 
+pytestmark = pytest.mark.realtime
+
 
 def command(*argv: str, timeout: float = 20.0, limit: int = 1 << 20) -> Outcome:
     return collect(Item("exec", "x", argv, timeout=timeout, limit=limit), Wishes())

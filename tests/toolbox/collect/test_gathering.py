@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.realtime
+
 
 def gathered(
     collect: Callable[[Item], Outcome], *items: Item, seconds: float = 60, room: int = 1000,

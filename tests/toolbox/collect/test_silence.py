@@ -20,6 +20,8 @@ from tests.toolbox.collect.opened import Opened
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.realtime
+
 HATCHWAY = (sys.executable, "-m", "launcher.cli.main")
 SILENT = (sys.executable, "-m", "tests.toolbox.silent")
 root = pytest.mark.skipif(os.geteuid() != 0, reason="mounts")
