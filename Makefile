@@ -62,7 +62,8 @@ images: setup ## Build the admin and the bootstrap image from Debian packages, a
 	$(BIN)/python tools/build_image.py admin
 	$(BIN)/python tools/build_image.py bootstrap
 
-bundle: setup ## Build the self-contained program in dist/
+# After the images: it brings their digests.
+bundle: setup images ## Build the self-contained program in dist/, and the images that it knows
 	$(BIN)/python tools/build_bundle.py
 
 demo: setup ## Open the door of a real read-only host in a virtual machine, and close it again

@@ -63,7 +63,7 @@ class _Engine:
         if self._name == "containerd":
             archive = self._place / "plain.tar"
             bare.without_entrypoint(build_image.ARCHIVE, archive, PLAIN)
-            self._run("image", "load", str(archive), *self._flags)
+            self._run("image", "load", str(archive), "--name", PLAIN, *self._flags)
             archive.unlink()
             self._image = PLAIN
         self.close()

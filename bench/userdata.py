@@ -94,8 +94,9 @@ def _host() -> Iterator[_Host]:
             "/opt/plain.tar": images / "plain.tar",
         }
         with Machine(files=files) as machine:
-            for name in ("hatchway", "plain"):
-                machine.run((HATCHWAY, "image", "load", f"/opt/{name}.tar"), timeout=300)
+            machine.run((HATCHWAY, "image", "load", "/opt/hatchway.tar"), timeout=300)
+            named = ("--name", PLAIN)  # whatever else an earlier run has left under it
+            machine.run((HATCHWAY, "image", "load", "/opt/plain.tar", *named), timeout=300)
             host = _Host(machine)
             host.prepare()
             yield host

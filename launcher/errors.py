@@ -69,6 +69,7 @@ CODES: Final[dict[str, str]] = {
     "image.contract": "The image is no admin image, or one for another launcher.",
     "image.platform": "The image has nothing for this machine's architecture.",
     "image.archive": "The image archive cannot be read.",
+    "image.reserved": "An archive's own name may not replace this image.",
     "container.died": "The container ended before the door was open.",
     "container.stuck": "The container could not be removed.",
     "container.not-running": "There is no open door.",

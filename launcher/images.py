@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import IO
 
+    from launcher.image_names import Terms
+    from launcher.incoming import Limits
     from launcher.monitor import Monitor
     from launcher.references import Reference
     from launcher.registry.endpoint import RegistrySettings
@@ -109,19 +111,30 @@ def _pinned(image: Image, pin: str, entries: dict[str, image_record.Entry]) -> I
 
 
 def load(
-    source: Path | IO[bytes], *, runtime: Runtime, store: Path, monitor: Monitor, timeout: float
+    source: Path | IO[bytes],
+    *,
+    runtime: Runtime,
+    store: Path,
+    monitor: Monitor,
+    timeout: float,
+    terms: Terms,
+    limits: Limits,
 ) -> Image:
     """Give the engine the image in an archive: a path, or a stream such as standard input.
 
     Takes what `docker save` and `podman save` make, for every engine alike. Raises `ImageError`
-    (`image.archive`, `image.platform`) or `HostError`.
+    (`image.archive`, `image.platform`, `image.reserved`, `image.digest`) or `HostError`.
     """
+    from launcher import disk_space, image_names
     from launcher.incoming import inspect_archive
 
     files.own_directory(store)
     monitor.step("reading the image archive")
-    with inspect_archive(source, scratch=store) as incoming:
-        name = incoming.name()
+    with inspect_archive(source, scratch=store, limits=limits) as incoming:
+        name = image_names.choose(incoming, terms, runtime)
+        # The archive itself lies there too, until the engine has unpacked it.
+        needs = archive.size(incoming.manifest) + incoming.needs
+        disk_space.check(runtime.storage(), needs, files=incoming.files, reserve=limits.reserve)
         monitor.step(f"loading {name} into {runtime.name}")
         chunks = archive.write(incoming.manifest, name, incoming.read)
         counted = _counted(chunks, monitor, archive.size(incoming.manifest))

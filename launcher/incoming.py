@@ -2,13 +2,15 @@
 """Image archives that someone hands over: looked into, checked, never extracted.
 
 `docker save` and `podman save` (both formats) are read from where they lie in the tar, gzip around
-them or not, and come out as one manifest, which `launcher.archive` writes for any engine.
+them or not, and come out as one manifest, which `launcher.archive` writes for any engine. Whatever
+is in them, it is read in bounded memory, and unpacks to no more than is allowed.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import io
 import posixpath
 import tempfile
 from pathlib import Path
@@ -16,47 +18,72 @@ from typing import IO, TYPE_CHECKING, Final, cast
 
 import msgspec
 
-from launcher import files
+from launcher import disk_space, files, layers
 from launcher.archive import CONTAINERD_NAME, OCI_NAME
 from launcher.errors import ImageError, SettingsError
+from launcher.layers import CHUNK, GZIP, Budget, Section, TooLargeError
 from launcher.references import Reference
 from launcher.registry import manifests, platform
+from launcher.tar_headers import TarError, members
 
 if TYPE_CHECKING:
-    import tarfile
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+
+    from launcher.layers import Layer
+    from launcher.tar_headers import Member
 
 MEMBERS_LIMIT: Final = 20_000
 LINKS_LIMIT: Final = 8
-CHUNK: Final = 256 * 1024
-GZIP: Final = b"\x1f\x8b"
+LAYERS_LIMIT: Final = 256  # engines stop at 127
+NAMES_LIMIT: Final = 16
 _LAYER: Final = "application/vnd.oci.image.layer.v1.tar"
 _HINT: Final = "Make it with docker save or podman save, of one image, plain or gzipped."
+_LIMIT_HINT: Final = "Raise archive-limit in [images] if it is meant to be that large."
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What an archive may come to: bytes, unpacked; files in its layers; bytes left on disks."""
+
+    unpacked: int = 8 * 2**30
+    files: int = 1_000_000
+    reserve: int = 256 * 2**20
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Incoming:
     """The image in an archive.
 
-    `names` are canonical references, possibly none; `place` says where each blob lies.
+    `names` are canonical references, possibly none; `place` says where each blob lies. Its files
+    take about `needs` bytes of disk and `files` inodes.
     """
 
     names: tuple[str, ...]
     manifest: manifests.Manifest
     labels: dict[str, str]
+    needs: int
+    files: int
     tar: _Tar
-    place: dict[str, tarfile.TarInfo]
+    place: dict[str, Member]
 
     @property
     def config_digest(self) -> str:
         return self.manifest.config.digest
 
     def name(self) -> str:
-        """Give the name to load it under: its first, or one made of its digest."""
+        """Give the name that it has for itself: its first, or one made of its digest."""
         return self.names[0] if self.names else f"localhost/loaded:{self.config_digest[7:19]}"
 
     def read(self, blob: manifests.Descriptor) -> Iterator[bytes]:
-        return self.tar.chunks(self.place[blob.digest])
+        """Give a blob once more; `ImageError` at its end when it is no longer what it was."""
+        import hashlib
+
+        found = hashlib.sha256()
+        for chunk in self.tar.chunks(self.place[blob.digest]):
+            found.update(chunk)
+            yield chunk
+        if found.hexdigest() != blob.digest[7:]:
+            raise _bad("it was changed while it was read")
 
 
 class _Name(msgspec.Struct, rename="camel"):
@@ -77,43 +104,49 @@ class _Saved(msgspec.Struct, rename="pascal"):
 
 
 @contextlib.contextmanager
-def inspect_archive(source: Path | IO[bytes], *, scratch: Path) -> Iterator[Incoming]:
+def inspect_archive(
+    source: Path | IO[bytes], *, scratch: Path, limits: Limits | None = None
+) -> Iterator[Incoming]:
     """Open an archive (a path or a stream) and check every byte of the image in it.
 
     What cannot be read twice goes through an unnamed file in the directory `scratch`. Raises
     `ImageError("image.archive")`, `ImageError("image.platform")`, or `HostError` (disk full).
     """
-    import tarfile
-
+    limits = limits or Limits()
     with contextlib.ExitStack() as stack:
-        stream = _seekable(source, scratch, stack)
+        stream = _seekable(source, scratch, limits, stack)
         try:
-            tar = _Tar(stack.enter_context(tarfile.open(fileobj=stream, mode="r:")))
-            incoming = _read(tar)
+            incoming = _read(_Tar(stream, limits), limits)
         except ImageError as error:
             if error.code != "image.registry":  # what a registry is blamed for is not it here
                 raise
             raise _bad(error.message) from None
-        except (tarfile.TarError, OSError, EOFError, ValueError, RecursionError):
+        except TooLargeError as error:
+            raise _too_large(str(error), limits) from None
+        except TarError as error:
+            raise _bad(str(error)) from None
+        except (OSError, EOFError, ValueError, RecursionError):
             raise _bad("it is no tar, or a damaged one") from None
         yield incoming
 
 
-def _seekable(source: Path | IO[bytes], scratch: Path, stack: contextlib.ExitStack) -> IO[bytes]:
+def _seekable(
+    source: Path | IO[bytes], scratch: Path, limits: Limits, stack: contextlib.ExitStack
+) -> IO[bytes]:
     """Open the archive; a pipe and what is in gzip is copied first."""
     import gzip
     import zlib
 
     opened = source if not isinstance(source, Path) else _open(source, stack)
     if not opened.seekable():
-        opened = _copied(opened, scratch, stack)
+        opened = _copied(opened, scratch, limits, stack)
     start = opened.read(2)
     opened.seek(0)
     if start != GZIP:
         return opened
     try:
         unpacked = stack.enter_context(gzip.GzipFile(fileobj=opened))
-        return _copied(cast("IO[bytes]", unpacked), scratch, stack)
+        return _copied(cast("IO[bytes]", unpacked), scratch, limits, stack)
     except (EOFError, zlib.error, gzip.BadGzipFile):
         raise _bad("its gzip is damaged") from None
 
@@ -126,13 +159,21 @@ def _open(path: Path, stack: contextlib.ExitStack) -> IO[bytes]:
         raise SettingsError("settings.unreadable", message, "Check the path.") from None
 
 
-def _copied(stream: IO[bytes], scratch: Path, stack: contextlib.ExitStack) -> IO[bytes]:
+def _copied(
+    stream: IO[bytes], scratch: Path, limits: Limits, stack: contextlib.ExitStack
+) -> IO[bytes]:
     with files.explained(scratch):
         # Without a name: nothing is left when we are killed.
         unnamed = tempfile.TemporaryFile(dir=scratch)  # noqa: SIM115 - the stack closes it
         copy = cast("IO[bytes]", stack.enter_context(unnamed))
+    copied = 0
     while chunk := stream.read(CHUNK):
+        copied += len(chunk)
+        if copied > limits.unpacked:
+            raise _too_large("it unpacks to too much", limits)
         with files.explained(scratch):
+            # Asked each time: others write there as well.
+            disk_space.check(scratch, len(chunk), reserve=limits.reserve)
             copy.write(chunk)
     with files.explained(scratch):
         copy.seek(0)
@@ -140,71 +181,104 @@ def _copied(stream: IO[bytes], scratch: Path, stack: contextlib.ExitStack) -> IO
 
 
 class _Tar:
-    """The regular files in a tar by name, links followed inside it."""
+    """The regular files in a tar by name, links followed inside it; it is a stream of headers."""
 
-    def __init__(self, tar: tarfile.TarFile) -> None:
-        self._tar = tar
-        self._members: dict[str, tarfile.TarInfo] = {}
-        while (member := tar.next()) is not None:
-            self._members[posixpath.normpath(member.name)] = member
-            if len(self._members) > MEMBERS_LIMIT:
-                raise _bad("it has too many members")
+    def __init__(self, stream: IO[bytes], limits: Limits) -> None:
+        self._stream = stream
+        self._length = stream.seek(0, io.SEEK_END)
+        if self._length > limits.unpacked:
+            raise TooLargeError("it is too large")
+        stream.seek(0)
+        self.read = stream.read
+        found = members(self, MEMBERS_LIMIT)
+        self._members = {posixpath.normpath(member.name): member for member in found}
 
-    def find(self, name: str) -> tarfile.TarInfo | None:
+    def skip(self, size: int) -> None:
+        if self._stream.seek(size, io.SEEK_CUR) > self._length:
+            raise TarError("it is cut off")
+
+    def find(self, name: str) -> Member | None:
         """Find a file; links (docker save has them for layers that repeat) stay inside."""
         name = posixpath.normpath(name)
         for _ in range(LINKS_LIMIT):
             member = self._members.get(name)
-            if member is None or member.isreg():
+            if member is None or member.is_regular:
                 return member
-            base = posixpath.dirname(name) if member.issym() else ""
-            name = posixpath.normpath(posixpath.join(base, member.linkname))
+            base = posixpath.dirname(name) if member.is_symbolic_link else ""
+            name = posixpath.normpath(posixpath.join(base, member.link))
         return None
 
-    def require(self, name: str) -> tarfile.TarInfo:
+    def require(self, name: str) -> Member:
         member = self.find(name)
         if member is None:
             raise _bad(f"it lacks {name[:100]!r}")
         return member
 
     def content(self, name: str, limit: int) -> bytes:
-        member = self.require(name)
+        return self.content_of(self.require(name), limit)
+
+    def content_of(self, member: Member, limit: int) -> bytes:
         if member.size > limit:
-            raise _bad(f"{name[:100]!r} in it is too large")
+            raise _bad(f"{member.name[:100]!r} in it is too large")
         return b"".join(self.chunks(member))
 
-    def chunks(self, member: tarfile.TarInfo) -> Iterator[bytes]:
-        stream = self._tar.extractfile(member)
-        assert stream is not None  # noqa: S101 - regular files only, see find()
-        while chunk := stream.read(CHUNK):
-            yield chunk
+    def chunks(self, member: Member) -> Iterator[bytes]:
+        return Section(self._stream, member.start, member.size).chunks()
 
-    def digest(self, member: tarfile.TarInfo) -> str:
-        import hashlib
+    def measure(self, found: Iterable[Member], limits: Limits) -> dict[Member, Layer]:
+        """Measure the layers, each once, however often it is named."""
+        budget = Budget(limits.unpacked, limits.files)
+        measured: dict[Member, Layer] = {}
+        for member in found:
+            if member not in measured:
+                section = Section(self._stream, member.start, member.size)
+                blob = cast("IO[bytes]", io.BufferedReader(section, CHUNK))
+                measured[member] = layers.measure(blob, budget)
+        return measured
 
-        found = hashlib.sha256()
-        for chunk in self.chunks(member):
-            found.update(chunk)
-        return "sha256:" + found.hexdigest()
 
-
-def _read(tar: _Tar) -> Incoming:
+def _read(tar: _Tar, limits: Limits) -> Incoming:
     saved = _saved(tar) if tar.find("manifest.json") else []
     if tar.find("index.json"):
         names, manifest = _layout(tar, saved)
+        _check_count(manifest.layers)
         place = {blob.digest: tar.require(_path(blob.digest)) for blob in manifest.blobs()}
+        measured = tar.measure((place[blob.digest] for blob in manifest.layers), limits)
     elif len(saved) == 1:
         names = tuple(saved[0].repo_tags or ())
-        manifest, place = _convert(tar, saved[0])
+        _check_count(saved[0].layers)
+        measured = tar.measure((tar.require(name) for name in saved[0].layers), limits)
+        manifest, place = _convert(tar, saved[0], measured)
     else:
         raise _bad(f"it holds {len(saved)} images" if saved else "it holds no image")
-    for blob in manifest.blobs():
-        if place[blob.digest].size != blob.size or tar.digest(place[blob.digest]) != blob.digest:
-            raise _bad(f"the blob {blob.digest[7:19]} in it is damaged")
-    config = b"".join(tar.chunks(place[manifest.config.digest]))
+    config = tar.content_of(place[manifest.config.digest], manifests.CONFIG_LIMIT)
+    if manifests.digest_of(config) != manifest.config.digest:
+        raise _damaged(manifest.config)
+    _check_layers(manifest, config, [measured[place[blob.digest]] for blob in manifest.layers])
     manifests.check_platform(config, platform.this(), "the archive's image")
     labels = manifests.read_config(config, "the archive").labels()
-    return Incoming(_canonical(names), manifest, labels, tar, place)
+    needs = sum(layer.needs for layer in measured.values())
+    count = sum(layer.members for layer in measured.values())
+    return Incoming(_canonical(names), manifest, labels, needs, count, tar, place)
+
+
+def _check_count(found: tuple[manifests.Descriptor, ...] | list[str]) -> None:
+    if len(found) > LAYERS_LIMIT:
+        raise _bad("it has too many layers")
+
+
+def _check_layers(manifest: manifests.Manifest, config: bytes, found: list[Layer]) -> None:
+    """Compare the blobs with the manifest, and what is in them with the configuration."""
+    for blob, layer in zip(manifest.layers, found, strict=True):
+        if (layer.digest, layer.size) != (blob.digest, blob.size):
+            raise _damaged(blob)
+    expected = manifests.read_config(config, "the archive").diff_ids()
+    if expected != [layer.diff_id for layer in found]:
+        raise _bad("its layers are not those of its configuration")
+
+
+def _damaged(blob: manifests.Descriptor) -> ImageError:
+    return _bad(f"the blob {blob.digest[7:19]} in it is damaged")
 
 
 def _saved(tar: _Tar) -> list[_Saved]:
@@ -244,36 +318,31 @@ def _one_of(index: tuple[manifests.Descriptor, ...]) -> manifests.Descriptor:
     return manifests.choose(index, platform.this(), "the archive")
 
 
-def _convert(tar: _Tar, saved: _Saved) -> tuple[manifests.Manifest, dict[str, tarfile.TarInfo]]:
+def _convert(
+    tar: _Tar, saved: _Saved, measured: dict[Member, Layer]
+) -> tuple[manifests.Manifest, dict[str, Member]]:
     """Make a manifest for docker's old form, which has none; its layers are plain tars."""
-    config = tar.require(saved.config)
-    layers = [tar.require(name) for name in saved.layers]
     content = tar.content(saved.config, manifests.CONFIG_LIMIT)
-    digests = {id(member): tar.digest(member) for member in layers}
-    found = [
-        manifests.Descriptor(_layer_type(tar, member), digests[id(member)], member.size)
-        for member in layers
-    ]
-    expected = manifests.read_config(content, "the archive").diff_ids()
-    plain = all(layer.media_type == _LAYER for layer in found)
-    if len(expected) != len(found) or (plain and expected != [layer.digest for layer in found]):
-        raise _bad("its layers are not those of its configuration")
     described = manifests.Descriptor(
         manifests.OCI_CONFIG, manifests.digest_of(content), len(content)
     )
-    place = {digests[id(member)]: member for member in layers}
-    return manifests.compose(described, found), {**place, described.digest: config}
+    found = [measured[tar.require(name)] for name in saved.layers]
+    descriptors = [
+        manifests.Descriptor(_layer_type(layer), layer.digest, layer.size) for layer in found
+    ]
+    place = {layer.digest: member for member, layer in measured.items()}
+    place[described.digest] = tar.require(saved.config)
+    return manifests.compose(described, descriptors), place
 
 
-def _layer_type(tar: _Tar, member: tarfile.TarInfo) -> str:
-    start = next(tar.chunks(member), b"")
-    return f"{_LAYER}+gzip" if start.startswith(GZIP) else _LAYER
+def _layer_type(layer: Layer) -> str:
+    return f"{_LAYER}+{layer.compression}" if layer.compression else _LAYER
 
 
 def _canonical(names: tuple[str, ...]) -> tuple[str, ...]:
     """Normalise the names; those that no engine would take are left out."""
     found = []
-    for name in names:
+    for name in names[:NAMES_LIMIT]:
         with contextlib.suppress(ImageError):
             found.append(Reference.parse(name).local_name())
     return tuple(dict.fromkeys(found))
@@ -283,6 +352,9 @@ def _path(digest: str) -> str:
     return "blobs/" + digest.replace(":", "/")
 
 
-def _bad(what: str) -> ImageError:
-    message = f"the image archive cannot be taken: {what}"
-    return ImageError("image.archive", message, _HINT)
+def _bad(what: str, hint: str = _HINT) -> ImageError:
+    return ImageError("image.archive", f"the image archive cannot be taken: {what}", hint)
+
+
+def _too_large(what: str, limits: Limits) -> ImageError:
+    return _bad(f"{what}; the limit is {limits.unpacked // 2**20} MiB", _LIMIT_HINT)

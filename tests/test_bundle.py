@@ -24,6 +24,7 @@ import pytest
 
 from launcher.door import Door
 from launcher.proc import Process
+from tools import build_bundle, build_image
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -372,3 +373,11 @@ def answer(sock: socket.socket, over: threading.Event) -> None:
             header = query[:2] + b"\x81\x80\0\1" + (b"\0\1" if is_a else b"\0\0") + bytes(4)
             found = b"\xc0\x0c\0\1\0\1\0\0\0\0\0\4\x7f\0\0\1" if is_a else b""
             sock.sendto(header + query[12:end] + found, client)
+
+
+def test_the_bundle_brings_what_the_images_are(tmp_path: Path, admin_archive: Path) -> None:
+    known = json.loads((ROOT / build_bundle.DIGESTS).read_text())
+    assert known["localhost/hatchway-admin"] == build_image.config_digest(admin_archive)
+    (tmp_path / "_internal").mkdir()
+    assert [build_bundle.add_digests(tmp_path) for _ in range(2)] == [True, False]
+    assert json.loads((tmp_path / "_internal" / build_bundle.DIGESTS).read_text()) == known

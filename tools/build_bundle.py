@@ -53,6 +53,8 @@ STEADY: Final = {
     "PYINSTALLER_ZLIB_COMPRESSION_LEVEL": "0",
 }
 MEBIBYTE: Final = 1 << 20
+# Written by tools/build_image.py, read by launcher/own_images.py.
+DIGESTS: Final = "launcher/own_images.json"
 # What is frozen into it.
 PACKAGES: Final = ("launcher", "toolbox", "hostview")
 
@@ -75,7 +77,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def build(*, force: bool) -> None:
     stamp = inputs()
     if not force and archive().exists() and STAMP.exists() and STAMP.read_text() == stamp:
-        print(f"{archive().relative_to(ROOT)}: nothing has changed, it stays")
+        if add_digests(DIST / BUNDLE.name):
+            pack()
+            print(
+                f"{archive().relative_to(ROOT)}: nothing has changed but the digests of the images"
+            )
+        else:
+            print(f"{archive().relative_to(ROOT)}: nothing has changed, it stays")
         return
     start = time.monotonic()
     STAMP.unlink(missing_ok=True)
@@ -84,9 +92,11 @@ def build(*, force: bool) -> None:
     seal(loader)
     use_loader(loader)
     check_libraries()
-    pack()
+    add_digests(BUNDLE)
+    DIST.mkdir(exist_ok=True)
     shutil.rmtree(DIST / BUNDLE.name, ignore_errors=True)
     BUNDLE.rename(DIST / BUNDLE.name)
+    pack()
     STAMP.write_text(stamp)
     report(time.monotonic() - start)
 
@@ -184,15 +194,31 @@ def binaries() -> Iterator[Path]:
             yield path
 
 
+def add_digests(bundle: Path) -> bool:
+    """Bring what the images are that were built last, if any were; whether that is new in it.
+
+    Not among the inputs: another image is no other program.
+    """
+    known = ROOT / DIGESTS
+    place = bundle / LIBRARIES.name / DIGESTS
+    if not known.exists() or (place.exists() and place.read_bytes() == known.read_bytes()):
+        return False
+    place.parent.mkdir(exist_ok=True)
+    fresh = place.with_suffix(".new")
+    shutil.copyfile(known, fresh)
+    fresh.rename(place)
+    return True
+
+
 def pack() -> None:
     """Write the archive, the same bytes for the same files."""
-    DIST.mkdir(exist_ok=True)
+    bundle = DIST / BUNDLE.name
     with (
         gzip.GzipFile(archive(), "wb", mtime=0) as packed,
         tarfile.open(fileobj=packed, mode="w") as tar,
     ):
-        for path in [BUNDLE, *sorted(BUNDLE.rglob("*"))]:
-            member = tar.gettarinfo(path, os.fspath(path.relative_to(BUNDLE.parent)))
+        for path in [bundle, *sorted(bundle.rglob("*"))]:
+            member = tar.gettarinfo(path, os.fspath(path.relative_to(DIST)))
             member.uid = member.gid = member.mtime = 0
             member.uname = member.gname = "root"
             member.mode = 0o755 if member.isdir() or path.name == "hatchway" else 0o644

@@ -5,8 +5,8 @@
     python3 tools/build_image.py [admin|bootstrap] [--base IMAGE] [--suite trixie] [--force]
 
 The base is made from signed Debian packages by mmdebstrap unless `--base` names one. Nothing is
-done when the inputs are those of the archive that is already there. Standard library only: it
-runs before the project has an environment.
+done when the inputs are those of the archive that is already there, except that its digest is
+written down for the program. Standard library only: it runs before the project has an environment.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import dataclasses
 import fcntl
 import gzip
 import hashlib
+import json
 import os
 import resource
 import shutil
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".cache"
+# Read by launcher/own_images.py.
+DIGESTS = ROOT / "launcher" / "own_images.json"
 MIRROR = "http://deb.debian.org/debian"
 # Debian's own files of the archive keys; mmdebstrap refuses a suite that they did not sign.
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
@@ -112,6 +115,7 @@ def build(options: argparse.Namespace) -> None:
     stamp = inputs(image, options)
     if not options.force and _built(image, stamp):
         print(f"{image.tag}: nothing has changed, {image.archive.relative_to(ROOT)} stays")
+        write_down(image)
         return
     need("podman")
     start = time.monotonic()
@@ -126,8 +130,28 @@ def build(options: argparse.Namespace) -> None:
     _save(image)
     if before and before != _image_id(image.tag):
         _forget(before)
+    write_down(image)
     image.stamp.write_text(stamp)
     report(image, time.monotonic() - start)
+
+
+def write_down(image: Image) -> None:
+    """Tell the program what its own image is, so that no archive can call itself that."""
+    known = json.loads(DIGESTS.read_text()) if DIGESTS.exists() else {}
+    found = {**known, image.repository: config_digest(image.archive)}
+    if found != known:
+        fresh = DIGESTS.with_suffix(".new")
+        fresh.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
+        fresh.rename(DIGESTS)
+
+
+def config_digest(archive: Path) -> str:
+    """Digest of the configuration of the image in an archive of docker's form, which names it."""
+    with tarfile.open(archive) as tar:
+        member = tar.extractfile("manifest.json")
+        assert member is not None  # noqa: S101 - such an archive has it
+        (image,) = json.load(member)
+    return "sha256:" + str(image["Config"]).removesuffix(".json")
 
 
 def inputs(image: Image, options: argparse.Namespace) -> str:

@@ -61,6 +61,8 @@ def pull(
 @spread("engine", EngineFlags)
 def load(
     archive: Annotated[str, typer.Argument(help="An image archive; - is standard input.")],
+    name: Annotated[str, typer.Option(help="What to call it, whatever it calls itself.")] = "",
+    digest: Annotated[str, typer.Option(help="What it must be: sha256:...")] = "",
     engine: EngineFlags = AS_SET,
     timeout: TimeoutOption = PULL_LIMIT,
     quiet: QuietOption = False,
@@ -71,11 +73,15 @@ def load(
     from pathlib import Path
 
     from launcher import door as doors
-    from launcher import images, monitor, runtimes
+    from launcher import image_names, images, monitor, runtimes
     from launcher.host import Host, require_root
+    from launcher.incoming import Limits
+    from launcher.settings import parse_size
 
     require_root()
     settings = options.load_settings()
+    terms = image_names.terms(settings, name=name, digest=digest)
+    most, reserve = settings.images.archive_limit, settings.images.disk_reserve
     choice = runtimes.choose(engine.wish(settings), Host.read())
     source = sys.stdin.buffer if archive == "-" else Path(archive)
     with monitor.for_terminal(quiet=quiet) as listener:
@@ -85,6 +91,8 @@ def load(
             store=doors.STATE,
             monitor=listener,
             timeout=timeout or PULL_LIMIT,
+            terms=terms,
+            limits=Limits(unpacked=parse_size(most), reserve=parse_size(reserve)),
         )
     _print(found, form)
     return Exit.DONE

@@ -5,13 +5,16 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from typing import TYPE_CHECKING, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from pathlib import Path
 
     from launcher.plan import Plan
+
+# Below it every engine has its storage unless it is told otherwise.
+USUAL_STORAGE: Final = Path("/var/lib")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -95,6 +98,9 @@ class Runtime(Protocol):
 
     def load_image(self, archive: Iterable[bytes], *, timeout: float) -> None:
         """Take in an image archive (`launcher.archive` writes what every engine understands)."""
+
+    def storage(self) -> Path:
+        """Where this engine keeps what it unpacks, or a directory that is likely on that disk."""
 
     def remove_image(self, name: str) -> None:
         """Forget an image; none is no error."""

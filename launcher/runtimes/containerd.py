@@ -63,6 +63,9 @@ class Containerd:
     def load_image(self, archive: Iterable[bytes], *, timeout: float) -> None:
         self.ctr("images", "import", "-", stdin=archive, limit=timeout, kind=ImageError)
 
+    def storage(self) -> Path:
+        return self._snapshots.storage()
+
     def remove_image(self, name: str) -> None:
         with contextlib.suppress(ContainerError):
             self.ctr("images", "rm", name)

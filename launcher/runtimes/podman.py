@@ -19,6 +19,7 @@ class Podman(Whales):
 
     # What a killed one left under the name is in nobody's way.
     start_options: ClassVar[tuple[str, ...]] = ("--replace",)
+    storage_form: ClassVar[str] = "{{.Store.GraphRoot}}"
 
     def entry_problem(self, name: str, program: str) -> int:
         del name, program  # its `exec` has the statuses that we have

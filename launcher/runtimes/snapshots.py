@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import re
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from launcher import files, mounts
+from launcher.runtimes.base import USUAL_STORAGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from launcher.runtimes.ctr import Ctr
 
 RUN: Final = Path("/run/hatchway/containerd")
+SNAPSHOTTER: Final = "id==overlayfs"  # ctr's own default
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,6 +54,12 @@ class Snapshots:
             if there:
                 root(name).rmdir()
         return self.ctr("snapshots", "rm", name, check=False).status == 0 or there
+
+    def storage(self) -> Path:
+        """Where the snapshotter has them, as containerd tells since 1.3."""
+        done = self.ctr("plugins", "ls", "--detailed", SNAPSHOTTER, check=False)
+        found = re.search(r"^\s+root\s+(/.*)$", done.text(), re.MULTILINE)
+        return Path(found[1].strip()) if found else USUAL_STORAGE
 
     def names(self) -> Iterable[str]:
         """The names of all snapshots, and of roots that were left without one."""

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from launcher import files, interrupt, proc
 from launcher.errors import ContainerError, Exit, ImageError
 from launcher.runtimes import client, lookup, oci, orphans
-from launcher.runtimes.base import Container, Image, State
+from launcher.runtimes.base import USUAL_STORAGE, Container, Image, State
 from launcher.runtimes.dialogue import Dialogue
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ class Whales:
     program: str
     options: tuple[str, ...] = ()
     start_options: ClassVar[tuple[str, ...]] = ()
+    storage_form: ClassVar[str] = "{{.DockerRootDir}}"
     removes_what_ended: bool = True
     forwards_to_entries: bool = False
 
@@ -81,6 +82,10 @@ class Whales:
             "load the image", "image", "load", "--quiet",
             chunks=archive, limit=timeout, kind=ImageError, code="image.archive",
         )  # fmt: skip
+
+    def storage(self) -> Path:
+        said = self._engine.ask("name its storage", "info", "--format", self.storage_form).strip()
+        return Path(said) if said.startswith("/") else USUAL_STORAGE
 
     def remove_image(self, name: str) -> None:
         from python_on_whales.exceptions import NoSuchImage

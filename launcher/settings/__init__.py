@@ -16,11 +16,13 @@ import msgspec
 from launcher.findings import Finding, raise_errors
 from launcher.settings import admin as admin_
 from launcher.settings import bootstrap as bootstrap_
+from launcher.settings import images as images_
 from launcher.settings import reading
 from launcher.settings import registries as registries_
 from launcher.settings import toolbox as toolbox_
 from launcher.settings.admin import DEFAULT_IMAGE, Admin
 from launcher.settings.bootstrap import Bootstrap, BootstrapSettings
+from launcher.settings.images import ImageSettings
 from launcher.settings.registries import RegistrySettings, RuntimeSettings
 from launcher.settings.toolbox import ToolboxSettings
 from launcher.settings.values import Listen, decode_user_data, parse_listen, parse_size
@@ -29,9 +31,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = [
-    "DEFAULT_IMAGE", "Admin", "Bootstrap", "BootstrapSettings", "Listen", "RegistrySettings",
-    "RuntimeSettings", "Settings", "ToolboxSettings", "decode_user_data", "load", "parse_listen",
-    "parse_size",
+    "DEFAULT_IMAGE", "Admin", "Bootstrap", "BootstrapSettings", "ImageSettings", "Listen",
+    "RegistrySettings", "RuntimeSettings", "Settings", "ToolboxSettings",
+    "decode_user_data", "load", "parse_listen", "parse_size",
 ]  # fmt: skip
 
 DIRECTORY: Final = Path("/etc/hatchway")
@@ -45,6 +47,7 @@ class Settings(msgspec.Struct, rename="kebab", forbid_unknown_fields=True, froze
     bootstrap: BootstrapSettings = BootstrapSettings()
     toolbox: ToolboxSettings = ToolboxSettings()
     runtime: RuntimeSettings = RuntimeSettings()
+    images: ImageSettings = ImageSettings()
     registries: dict[str, RegistrySettings] = {}
     authfile: str = ""
 
@@ -92,6 +95,7 @@ def load(
     findings += admin_.findings(settings.host_containers)
     findings += bootstrap_.findings(settings.bootstrap, settings.bootstrap_containers)
     findings += toolbox_.findings(settings.toolbox)
+    findings += images_.findings(settings.images)
     findings += registries_.findings(settings.registries)
     raise_errors(findings, hint="Mend the settings; nothing was started.")
     return settings, findings

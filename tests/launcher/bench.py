@@ -10,11 +10,13 @@ import tarfile
 from typing import IO, TYPE_CHECKING, cast
 
 from launcher import images
+from launcher.image_names import Terms
 from launcher.images import Pull
+from launcher.incoming import Limits
 from launcher.monitor import SilentMonitor
 from launcher.references import Reference
 from launcher.registry.endpoint import RegistrySettings
-from launcher.runtimes.base import Image
+from launcher.runtimes.base import USUAL_STORAGE, Image
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -54,6 +56,9 @@ class FakeEngine:
         digest = "sha256:" + entry["Config"].rpartition("/")[2]
         self.hold(entry["RepoTags"][0], manifest["digest"] if self.by_manifest else digest)
 
+    def storage(self) -> Path:
+        return USUAL_STORAGE
+
     def hold(self, name: str, config_digest: str) -> None:
         self.images[name] = Image(name, config_digest)
 
@@ -82,6 +87,19 @@ class Bench:
             store=self.store,
             monitor=self.monitor,
             timeout=timeout,
+        )
+
+    def load(
+        self, archive: bytes, terms: Terms | None = None, limits: Limits | None = None
+    ) -> Image:
+        return images.load(
+            io.BytesIO(archive),
+            runtime=cast("Runtime", self.engine),
+            store=self.store,
+            monitor=self.monitor,
+            timeout=20,
+            terms=terms or Terms(),
+            limits=limits or Limits(),
         )
 
     def left(self) -> list[str]:

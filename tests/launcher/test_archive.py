@@ -16,10 +16,13 @@ import pytest
 
 from launcher import archive, images
 from launcher.errors import HostError, ImageError, SettingsError
-from launcher.incoming import inspect_archive
+from launcher.image_names import Terms
+from launcher.incoming import Limits, inspect_archive
 from launcher.monitor import SilentMonitor
+from launcher.references import Reference
 from launcher.registry.manifests import Descriptor
 from launcher.runtimes.whales import Whales
+from launcher.settings import DEFAULT_IMAGE
 from tests.launcher.real_engines import docker, podman
 from tests.launcher.small_images import (
     SmallImage,
@@ -238,8 +241,11 @@ def test_a_full_disk_under_a_piped_archive_is_told(tmp_path: Path) -> None:
 # Real engines
 
 
-def load(source: Path, runtime: Runtime, store: Path) -> Image:
-    return images.load(source, runtime=runtime, store=store, monitor=SilentMonitor(), timeout=60)
+def load(source: Path, runtime: Runtime, store: Path, terms: Terms | None = None) -> Image:
+    return images.load(
+        source, runtime=runtime, store=store, monitor=SilentMonitor(), timeout=60,
+        terms=terms or Terms(), limits=Limits(),
+    )  # fmt: skip
 
 
 SAVES = {
@@ -273,6 +279,23 @@ def test_what_one_engine_saves_every_engine_takes(
     engine.remove_image(NAME)
     found = load(saved[key], engine, tmp_path)
     assert (found.name, found.config_digest) == (NAME, IMAGE.config_digest)
+
+
+@pytest.mark.engine
+def test_no_archive_takes_the_admin_images_place(engine: Runtime, tmp_path: Path) -> None:
+    path = tmp_path / "image.tar"
+    engine.load_image(iter([written(IMAGE, DEFAULT_IMAGE)]), timeout=60)
+    path.write_bytes(written(make_image((b"evil",)), DEFAULT_IMAGE))
+    with pytest.raises(ImageError) as caught:
+        load(path, engine, tmp_path)
+    held = engine.find_image(DEFAULT_IMAGE)
+    assert held is not None
+    assert caught.value.code == "image.reserved"
+    assert load(path, engine, tmp_path, Terms(name=Reference.parse(DEFAULT_IMAGE)))
+    replaced = engine.find_image(DEFAULT_IMAGE)
+    assert replaced is not None
+    assert replaced.runs_as != held.runs_as
+    assert engine.storage().is_dir()
 
 
 @pytest.mark.engine

@@ -332,10 +332,7 @@ def test_credentials_come_from_the_auth_file_that_the_settings_name(
 # Archives
 
 
-def test_a_loaded_archive_satisfies_its_pin(bench: Bench, tmp_path: Path) -> None:
-    path = tmp_path / "image.tar"
-    path.write_bytes(written(IMAGE, bench.name()))
-    runtime = cast("Runtime", bench.engine)
-    images.load(path, runtime=runtime, store=bench.store, monitor=bench.monitor, timeout=10)
+def test_a_loaded_archive_satisfies_its_pin(bench: Bench) -> None:
+    bench.load(written(IMAGE, bench.name()))
     pinned = bench.ensure(f"app:v1@{IMAGE.digest}", Pull.NEVER)
     assert pinned.config_digest == IMAGE.config_digest
