@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one host key: made once, kept, and replaced when it is damaged.
+"""The host keys: each made once, kept, and replaced when it is damaged.
 
 A client that sees another key than yesterday's warns of an attack, so that a key is replaced
 only if sshd could not use it.
@@ -17,33 +17,35 @@ from admin_image.errors import DoorError
 from admin_image.files import read_text, write_atomically
 
 TIME_LIMIT = 20.0
+# What ssh-keygen is told to make, by the type that a client sees.
+_MAKE = {"ssh-ed25519": ("-t", "ed25519"), "ecdsa-sha2-nistp256": ("-t", "ecdsa", "-b", "256")}
 
 
-def ensure(path: str) -> list[str]:
-    """Have a usable ed25519 key at `path`; returns warnings, raises `DoorError`."""
+def ensure(kind: str, path: str) -> list[str]:
+    """Have a usable key of the type `kind` at `path`; returns warnings, raises `DoorError`."""
     try:
-        return _ensure(path)
+        return _ensure(kind, path)
     except (OSError, subprocess.SubprocessError) as error:
         raise DoorError(
             "door.host-key", f"cannot make or keep the host key {path}: {error}"
         ) from error
 
 
-def _ensure(path: str) -> list[str]:
+def _ensure(kind: str, path: str) -> list[str]:
     Path(path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     _sweep(path)
     if not os.path.lexists(path):
-        _make(path)
+        _make(kind, path)
         return []
-    if public := _public(path):
+    if public := _public(kind, path):
         _repair(path, public)
         return []
     _set_aside(path)
-    _make(path)
+    _make(kind, path)
     return [f"the host key {path} was damaged and has been replaced: clients will see a new key"]
 
 
-def _public(path: str) -> str:
+def _public(kind: str, path: str) -> str:
     """Derive the public half, which proves that the private one can be read; empty if not."""
     if not Path(path).is_file() or Path(path).is_symlink():
         return ""
@@ -52,7 +54,7 @@ def _public(path: str) -> str:
     Path(path).chmod(0o600)
     # An empty passphrase, or else it would ask on a terminal for that of an encrypted key.
     done = _keygen("-y", "-P", "", "-f", path)
-    return done.stdout.strip() if done.stdout.startswith("ssh-ed25519 ") else ""
+    return done.stdout.strip() if done.stdout.startswith(f"{kind} ") else ""
 
 
 def _repair(path: str, public: str) -> None:
@@ -69,11 +71,11 @@ def _set_aside(path: str) -> None:
             Path(name).unlink(missing_ok=True)
 
 
-def _make(path: str) -> None:
+def _make(kind: str, path: str) -> None:
     """In a directory beside it, so that a power cut leaves a whole key or none."""
     with tempfile.TemporaryDirectory(prefix=".new-", dir=Path(path).parent) as place:
         made = f"{place}/key"
-        done = _keygen("-q", "-t", "ed25519", "-N", "", "-C", "hatchway", "-f", made)
+        done = _keygen("-q", *_MAKE[kind], "-N", "", "-C", "hatchway", "-f", made)
         if done.returncode:
             raise DoorError("door.host-key", f"ssh-keygen: {done.stderr.strip()}")
         _to_disk(made)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The contract between the launcher and the admin image.
+"""The contract between the launcher and the admin image; `algorithms.py` is its other part.
 
 The launcher writes `DoorSpec` and the key files into `RUN` before it starts the container; the
 container writes `Phase` there while it starts, and keeps its SSH host keys in `STATE`.
@@ -11,6 +11,8 @@ from __future__ import annotations
 import dataclasses
 import json
 from typing import Any
+
+from admin_image.algorithms import DEFAULT_POLICY, Policy
 
 CONTRACT = 1
 # Label of the image: the contract that it speaks. A launcher refuses an image without it.
@@ -33,7 +35,11 @@ KEYS_FILE = f"{RUN}/authorized_keys"
 CA_FILE = f"{RUN}/trusted_ca_keys"
 PRINCIPALS_FILE = f"{RUN}/principals"
 
-HOST_KEY_FILE = f"{STATE}/ssh/ssh_host_ed25519_key"
+# By the type that a client sees; sshd has those of its policy.
+HOST_KEY_FILES = {
+    "ssh-ed25519": f"{STATE}/ssh/ssh_host_ed25519_key",
+    "ecdsa-sha2-nistp256": f"{STATE}/ssh/ssh_host_ecdsa_key",
+}
 
 DEFAULT_USER = "admin"
 # The account's user and group number is one of these: above what systemd, container engines,
@@ -49,7 +55,7 @@ class DoorSpec:
 
     `uid` is the account's number, of its group too.
     `listen` is an address literal or `""` for every address; the algorithm lists are empty for
-    the image's own choice, and their first item may begin with `+`, `-` or `^` as in sshd_config.
+    the policy's own choice, and their first item may begin with `+`, `-` or `^` as in sshd_config.
     """
 
     user: str = DEFAULT_USER
@@ -58,6 +64,7 @@ class DoorSpec:
     port: int = 22
     trusted_cas: bool = False
     principals: bool = False
+    ssh_policy: Policy = DEFAULT_POLICY
     ciphers: tuple[str, ...] = ()
     key_exchange_algorithms: tuple[str, ...] = ()
     macs: tuple[str, ...] = ()

@@ -3,36 +3,18 @@
 
 from __future__ import annotations
 
-import fnmatch
 import subprocess
 
+from admin_image import algorithms
 from admin_image.errors import DoorError
-from admin_image.spec import CA_FILE, HOST_KEY_FILE, KEYS_FILE, PRINCIPALS_FILE, DoorSpec
+from admin_image.spec import CA_FILE, HOST_KEY_FILES, KEYS_FILE, PRINCIPALS_FILE, DoorSpec
 
 SSHD = "/usr/sbin/sshd"
 CONFIG_FILE = "/etc/ssh/sshd_config"
 TIME_LIMIT = 20.0
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-# What ssh-audit finds neither weak nor without protection against a later quantum computer.
-KEX = ("mlkem768x25519-sha256", "sntrup761x25519-sha512", "sntrup761x25519-sha512@openssh.com")
-CIPHERS = (
-    "chacha20-poly1305@openssh.com",
-    "aes256-gcm@openssh.com",
-    "aes128-gcm@openssh.com",
-    "aes256-ctr",
-    "aes192-ctr",
-    "aes128-ctr",
-)
-MACS = (
-    "hmac-sha2-512-etm@openssh.com",
-    "hmac-sha2-256-etm@openssh.com",
-    "umac-128-etm@openssh.com",
-)
-
 _FIXED = f"""\
-HostKey {HOST_KEY_FILE}
-HostKeyAlgorithms ssh-ed25519
 RequiredRSASize 2048
 PidFile none
 UsePAM no
@@ -81,38 +63,28 @@ SetEnv PATH={PATH} LANG=C.UTF-8 HOST=/host container=hatchway SYSTEMD_IGNORE_CHR
 
 def config(spec: DoorSpec) -> str:
     """Write sshd_config; `DoorError` when a field of the spec could not stand in it."""
+    offer = offered(spec)
     lines = [
         "# Written at every start from the launcher's spec.",
         f"Port {_port(spec.port)}",
         *_listen(spec),
         f"AllowUsers {_word(spec.user)}",
-        f"KexAlgorithms {algorithms(spec.key_exchange_algorithms, KEX)}",
-        f"Ciphers {algorithms(spec.ciphers, CIPHERS)}",
-        f"MACs {algorithms(spec.macs, MACS)}",
+        *(f"HostKey {HOST_KEY_FILES[kind]}" for kind in offer.host_keys),
+        f"HostKeyAlgorithms {','.join(offer.host_keys)}",
+        f"KexAlgorithms {_list(spec.key_exchange_algorithms, offer.kex)}",
+        f"Ciphers {_list(spec.ciphers, offer.ciphers)}",
+        f"MACs {_list(spec.macs, offer.macs)}",
         *_authorities(spec),
         *_keys_command(spec),
     ]
     return "\n".join(lines) + "\n" + _FIXED
 
 
-def algorithms(wanted: tuple[str, ...], own: tuple[str, ...]) -> str:
-    """Combine the user's list with the image's own, by the marks of sshd_config(5).
-
-    Not left to sshd: it would combine with its built-in list, and `+x` would bring back all that
-    the image's own leaves out.
-    """
-    names = tuple(name for item in wanted for name in item.split(",") if name)
-    for name in names:
-        _word(name)
-    if not names:
-        return ",".join(own)
-    mark, first = (names[0][0], names[0][1:]) if names[0][0] in "+-^" else ("", names[0])
-    names = (_word(first), *names[1:])
-    if mark == "-":
-        kept = [name for name in own if not any(fnmatch.fnmatch(name, out) for out in names)]
-        return _some(kept)
-    order = {"+": (*own, *names), "^": (*names, *own), "": names}[mark]
-    return ",".join(dict.fromkeys(order))
+def offered(spec: DoorSpec) -> algorithms.Offer:
+    """What the policy offers."""
+    if spec.ssh_policy not in algorithms.OFFERS:
+        raise DoorError("door.spec", f"{spec.ssh_policy!r} is no SSH policy")
+    return algorithms.OFFERS[spec.ssh_policy]
 
 
 def check(path: str = CONFIG_FILE) -> None:
@@ -152,12 +124,11 @@ def _keys_command(spec: DoorSpec) -> list[str]:
     return [f"AuthorizedKeysCommand {command}", f"AuthorizedKeysCommandUser {user}"]
 
 
-def _some(names: list[str]) -> str:
-    if not names:
-        raise DoorError(
-            "door.sshd-config", "the spec takes away every algorithm that the image has"
-        )
-    return ",".join(names)
+def _list(wanted: tuple[str, ...], own: tuple[str, ...]) -> str:
+    try:
+        return ",".join(map(_word, algorithms.combine(wanted, own)))
+    except ValueError as error:
+        raise DoorError("door.sshd-config", f"the spec {error}") from None
 
 
 def _port(port: int) -> int:

@@ -17,7 +17,7 @@ from admin_image.files import read_text, write_atomically
 from admin_image.hostsh import PID_FILE
 from admin_image.spec import (
     HOST,
-    HOST_KEY_FILE,
+    HOST_KEY_FILES,
     KEYS_FILE,
     PHASE_FILE,
     RUN,
@@ -99,7 +99,8 @@ class Supervisor:
         self._warn(*_weakness(), *places.link_all())
         account.make(spec, journal_gid=places.journal_gid())
         self._namesakes.uid = spec.uid
-        self._warn(*hostkey.ensure(HOST_KEY_FILE))
+        for kind in sshd.offered(spec).host_keys:
+            self._warn(*hostkey.ensure(kind, HOST_KEY_FILES[kind]))
         Path("/run/sshd").mkdir(mode=0o755, parents=True, exist_ok=True)
         write_atomically(sshd.CONFIG_FILE, sshd.config(spec))
         sshd.check()

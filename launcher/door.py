@@ -52,7 +52,7 @@ class Key:
 class Door:
     """One door. `pid` and `started` are the launcher's while `starting`, then the container's.
 
-    `opened` is in seconds since the epoch; `host_key` is `ssh-ed25519 BASE64`.
+    `opened` is in seconds since the epoch; `host_keys` are `TYPE BASE64`, ed25519 first.
     """
 
     state: Literal["starting", "open"]
@@ -70,7 +70,7 @@ class Door:
     port: int = 0
     user: str = ""
     uid: int = 0
-    host_key: str = ""
+    host_keys: tuple[str, ...] = ()
     keys: tuple[Key, ...] = ()
     trusted_cas: tuple[Key, ...] = ()
     principals: tuple[str, ...] = ()
@@ -84,10 +84,14 @@ class Door:
         return self.process().alive()
 
     @property
+    def host_key(self) -> str:
+        """The ed25519 one, which every door has."""
+        return self.host_keys[0] if self.host_keys else ""
+
+    @property
     def fingerprint(self) -> str:
-        """`SHA256:...` of the host key."""
-        words = self.host_key.split()
-        return spec.fingerprint(words[1]) if len(words) > 1 else ""
+        """`SHA256:...` of the ed25519 host key."""
+        return host_fingerprint(self.host_key) if self.host_key else ""
 
     @property
     def host(self) -> str:
@@ -96,9 +100,14 @@ class Door:
 
     @property
     def known_hosts(self) -> str:
-        """The line for a client's known_hosts; `[ADDRESS]:PORT` unless the port is 22."""
+        """The lines for a client's known_hosts; `[ADDRESS]:PORT` unless the port is 22."""
         host = self.host if self.port == 22 else f"[{self.host}]:{self.port}"
-        return f"{host} {self.host_key}"
+        return "\n".join(f"{host} {key}" for key in self.host_keys)
+
+
+def host_fingerprint(key: str) -> str:
+    """`SHA256:...` of a host key, `TYPE BASE64`."""
+    return spec.fingerprint(key.split()[1])
 
 
 def read() -> Door | None:
@@ -116,8 +125,10 @@ def write(door: Door) -> None:
 
 
 def _decode(fields: dict[str, Any]) -> Door:
+    if "host_key" in fields:  # a door that an earlier release opened
+        fields["host_keys"] = [fields.pop("host_key")]
     keys = {name: tuple(Key(**key) for key in fields[name]) for name in ("keys", "trusted_cas")}
-    lists = {name: tuple(fields[name]) for name in ("principals", "notes")}
+    lists = {name: tuple(fields[name]) for name in ("host_keys", "principals", "notes")}
     return Door(**{**fields, **keys, **lists})
 
 

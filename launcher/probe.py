@@ -39,12 +39,14 @@ def preload() -> None:
     _loading.append(thread)
 
 
-def prove(address: str, port: int, *, user: str, host_key: str, timeout: float) -> Sequence[str]:
+def prove(
+    address: str, port: int, *, user: str, host_keys: Sequence[str], timeout: float
+) -> Sequence[str]:
     """Shake hands with the SSH server and return the login methods that it offers: `['publickey']`.
 
-    `address` is where it listens, empty for every address; `host_key` is `TYPE BASE64`. Raises
-    `DoorError` when nobody answers, when it is another server, or when it would let anyone in by
-    anything but a key.
+    `address` is where it listens, empty for every address; `host_keys` are `TYPE BASE64`.
+    Raises `DoorError` when nobody answers, when it is another server, or when it would let anyone
+    in by anything but a key.
     """
     import logging
 
@@ -59,7 +61,7 @@ def prove(address: str, port: int, *, user: str, host_key: str, timeout: float) 
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             transport = paramiko.Transport(connection)
             try:
-                return _shake(transport, user, host_key, timeout)
+                return _shake(transport, user, host_keys, timeout)
             finally:
                 transport.close()
     except (OSError, EOFError, paramiko.SSHException) as error:
@@ -77,12 +79,12 @@ def _paramiko() -> Any:
     return paramiko
 
 
-def _shake(transport: Any, user: str, host_key: str, timeout: float) -> Sequence[str]:
+def _shake(transport: Any, user: str, host_keys: Sequence[str], timeout: float) -> Sequence[str]:
     paramiko = _paramiko()
     transport.start_client(timeout=timeout)
     server_key = transport.get_remote_server_key()
     seen = f"{server_key.get_name()} {server_key.get_base64()}"
-    if seen != " ".join(host_key.split()[:2]):
+    if seen not in {" ".join(key.split()[:2]) for key in host_keys}:
         message = f"another SSH server answers: its host key is {server_key.fingerprint}"
         hint = "Choose another port or address with --listen."
         raise DoorError("door.host-key", message, hint)

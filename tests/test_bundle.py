@@ -291,7 +291,7 @@ def record(port: int, key: paramiko.PKey) -> dict[str, Any]:
         Door(
             state="open", pid=me.pid, started=me.started, runtime="podman", socket="",
             namespace="hatchway", container="hatchway-admin", address="127.0.0.1", port=port,
-            user="sre", host_key=f"{key.get_name()} {key.get_base64()}",
+            user="sre", host_keys=(f"{key.get_name()} {key.get_base64()}",),
         )
     )  # fmt: skip
 

@@ -37,7 +37,9 @@ def test_start_returns_one_object_with_all_that_a_client_needs(opened: dict[str,
     assert (opened["state"], opened["ready"], opened["adopted"]) == ("open", True, False)
     assert (opened["address"], opened["port"], opened["user"]) == ("10.0.2.15", 22, "admin")
     assert opened["host_key_fingerprint"].startswith("SHA256:")
-    assert opened["known_hosts"] == f"10.0.2.15 {opened['host_key']}"
+    keys = [each["key"] for each in opened["host_keys"]]
+    assert opened["host_key"] == keys[0]
+    assert opened["known_hosts"].splitlines() == [f"10.0.2.15 {key}" for key in keys]
     assert opened["runtime"] == "containerd"
 
 

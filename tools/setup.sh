@@ -26,6 +26,8 @@ mcopy mtools
 genisoimage genisoimage
 ssh openssh-client
 sshd openssh-server
+dbclient dropbear-bin
+plink putty-tools
 rsync rsync
 busybox busybox-static
 cpio cpio

@@ -46,7 +46,7 @@ def adopt(found: Door, request: Request) -> Opened | None:
 def _problem(found: Door) -> DoorError | None:
     try:
         probe.prove(
-            found.address, found.port, user=found.user, host_key=found.host_key,
+            found.address, found.port, user=found.user, host_keys=found.host_keys,
             timeout=probe.CONNECT_LIMIT,
         )  # fmt: skip
     except DoorError as error:
@@ -88,6 +88,8 @@ def _differences(found: Door, request: Request, present: Access | None) -> list[
     other = [f"{name} not all those asked for" for name, missing in lists.items() if missing]
     if access.data.settings() not in ((), present.data.settings() if present else ()):
         other.append("the user data's algorithms, command or password are not as asked")
+    if present and present.rules.policy != access.rules.policy:
+        other.append(f"SSH policy is {present.rules.policy}, not {access.rules.policy} as asked")
     options = {key.fingerprint: key.options for key in present.keys} if present else {}
     other += [
         f"the options of {key.fingerprint} are not those asked for"
@@ -98,7 +100,7 @@ def _differences(found: Door, request: Request, present: Access | None) -> list[
         "image": (found.image, request.image),
         "address": (address.meant(found.address), address.meant(request.listen.address)),
         "port": (found.port, request.listen.port),
-        "user": (found.user, request.access.user),
+        "user": (found.user, access.user),
     }
     return other + [
         f"{name} is {is_now or 'every address'}, not {wanted or 'every address'} as asked"

@@ -12,6 +12,7 @@ from launcher import door as doors
 from launcher import files
 from launcher.keys import access as access_
 from launcher.keys.access import Access
+from launcher.keys.rules import Rules
 from launcher.keys.user_data import UserData
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ def read() -> Access | None:
             macs=door.macs,
         ),
         warnings=(),
+        rules=Rules(policy=door.ssh_policy),
     )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from admin_image import spec
+from admin_image.algorithms import OFFERS
 from launcher import contract, files, interrupt, locks, probe, runtimes
 from launcher import door as doors
 from launcher.admin import account, address, adopting, closing, failure, inputs, waiting
@@ -23,6 +24,7 @@ from launcher.profiles import admin
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from admin_image.algorithms import Policy
     from launcher.host import Host
     from launcher.monitor import Monitor
     from launcher.plan import Plan
@@ -138,7 +140,7 @@ class _Start:
         self.monitor.step("proving the door")
         opened = dataclasses.replace(self._door(planned, container, phase), uid=uid)
         probe.prove(
-            opened.address, opened.port, user=opened.user, host_key=opened.host_key,
+            opened.address, opened.port, user=opened.user, host_keys=opened.host_keys,
             timeout=self._left(),
         )  # fmt: skip
         interrupt.check()
@@ -197,7 +199,7 @@ class _Start:
             container_id=container.id,
             image_digest=planned.image.config_digest,
             plan=planned.digest(),
-            host_key=_host_key(),
+            host_keys=_host_keys(access.rules.policy),
             keys=tuple(map(Key.of, access.keys)),
             trusted_cas=tuple(map(Key.of, access.cas)),
             principals=access.principals,
@@ -205,5 +207,6 @@ class _Start:
         )
 
 
-def _host_key() -> str:
-    return " ".join(Path(f"{spec.HOST_KEY_FILE}.pub").read_text(encoding="utf-8").split()[:2])
+def _host_keys(policy: Policy) -> tuple[str, ...]:
+    files = (f"{spec.HOST_KEY_FILES[kind]}.pub" for kind in OFFERS[policy].host_keys)
+    return tuple(" ".join(Path(file).read_text(encoding="utf-8").split()[:2]) for file in files)

@@ -80,7 +80,11 @@ def door_facts(door: Door) -> dict[str, Any]:
         "port": door.port,
         "host_key": door.host_key,
         "host_key_fingerprint": door.fingerprint,
-        "known_hosts": door.known_hosts if door.host_key else "",
+        "host_keys": [
+            {"type": key.split()[0], "key": key, "fingerprint": doors.host_fingerprint(key)}
+            for key in door.host_keys
+        ],
+        "known_hosts": door.known_hosts,
         "since": door.opened,
         "runtime": door.runtime,
         "container": door.container,

@@ -16,6 +16,7 @@ from launcher.admin.request import Opened, Request
 from launcher.errors import HatchwayError
 from launcher.host import Host
 from launcher.keys import access as access_
+from launcher.keys import rules
 from launcher.references import Reference
 from launcher.runtimes import Wish
 from launcher.settings import decode_user_data, parse_listen, parse_size
@@ -55,6 +56,7 @@ def _open(settings: Settings, ensure: Ensure, monitor: Monitor) -> Opened:
             principals=tuple(admin.principals),
             user_data=decode_user_data(admin.user_data),
             kept_file=KEYS_FILE,
+            rules=rules.of(admin),
         ),
         lambda _limit: b"",
     )

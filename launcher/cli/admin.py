@@ -55,6 +55,7 @@ def start(
     ] = None,
     user: Annotated[str, typer.Option(help="The login name.")] = "",
     listen: Annotated[str, typer.Option(help="PORT or ADDRESS:PORT.")] = "",
+    ssh_policy: Annotated[str, typer.Option(help="broad or post-quantum.")] = "",
     image: Annotated[str, typer.Option(help="The admin image; may be pinned by @sha256:.")] = "",
     pull: Annotated[str, typer.Option(help="missing, always or never.")] = "missing",
     memory: Annotated[str, typer.Option(help="Memory limit, such as 512M.")] = "",
@@ -74,6 +75,7 @@ def start(
     from launcher.admin.request import Request
     from launcher.host import Host, require_root
     from launcher.keys import access as access_
+    from launcher.keys import rules
 
     settings = options.load_settings()
     admin = settings.admin
@@ -86,6 +88,9 @@ def start(
             user_data_file=user_data,
             user_data=settings_.decode_user_data(admin.user_data),
             kept_file=KEYS_FILE,
+            rules=options.checked(
+                "--ssh-policy", lambda name: rules.of(admin, policy=name), ssh_policy
+            ),
         ),
         options.standard_input,
     )

@@ -6,6 +6,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from launcher.door import host_fingerprint
+
 if TYPE_CHECKING:
     from launcher.admin.status import Status
     from launcher.door import Door, Key
@@ -37,8 +39,8 @@ def door(found: Door) -> list[str]:
     port = "" if found.port == 22 else f" -p {found.port}"
     lines = [
         f"login     ssh{port} {found.user}@{found.host}",
-        f"host key  {found.fingerprint} (ED25519)",
-        f"known     {found.known_hosts}",
+        *(f"host key  {host_fingerprint(key)} {key.split()[0]}" for key in found.host_keys),
+        *(f"known     {line}" for line in found.known_hosts.splitlines()),
         f"since     {_when(found.opened)}",
         f"image     {found.image} {found.image_digest}",
         f"runtime   {found.runtime}, container {found.container}, pid {found.pid}",

@@ -14,6 +14,7 @@ from launcher.errors import HostError, SettingsError
 from launcher.findings import Finding, raise_errors
 from launcher.keys import public_key, user_data
 from launcher.keys.public_key import BadKeyError, PrivateKeyError, PublicKey
+from launcher.keys.rules import DEFAULT_RULES, Rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -38,6 +39,7 @@ class Request:
     user_data_file: str = ""
     user_data: bytes = b""
     kept_file: str = ""
+    rules: Rules = DEFAULT_RULES
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +52,7 @@ class Access:
     principals: tuple[str, ...]
     data: user_data.UserData
     warnings: tuple[Finding, ...]
+    rules: Rules = DEFAULT_RULES
 
     def door(self, *, listen: str, port: int) -> DoorSpec:
         """The part of it that the admin container reads as its specification."""
@@ -59,6 +62,7 @@ class Access:
             port=port,
             trusted_cas=bool(self.cas),
             principals=bool(self.principals),
+            ssh_policy=self.rules.policy,
             ciphers=self.data.ciphers,
             key_exchange_algorithms=self.data.key_exchange_algorithms,
             macs=self.data.macs,
@@ -95,7 +99,7 @@ def collect(request: Request, stdin: Callable[[int], bytes]) -> Access:
     _require_some(keys, cas, data, findings)
     return Access(
         user=user, keys=keys, cas=cas, principals=request.principals, data=data,
-        warnings=tuple(findings),
+        warnings=tuple(findings), rules=request.rules,
     )  # fmt: skip
 
 

@@ -61,6 +61,7 @@ ENVIRONMENT: Final[dict[str, tuple[str, ...]]] = {
     "HATCHWAY_IMAGE": ("host-containers", "admin", "source"),
     "HATCHWAY_LISTEN": ("host-containers", "admin", "listen"),
     "HATCHWAY_USER": ("host-containers", "admin", "user"),
+    "HATCHWAY_SSH_POLICY": ("host-containers", "admin", "ssh-policy"),
     "HATCHWAY_TIMEOUT": ("host-containers", "admin", "timeout"),
     "HATCHWAY_RUNTIME": ("runtime", "name"),
     "HATCHWAY_SOCKET": ("runtime", "socket"),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from admin_image.algorithms import DEFAULT_POLICY, Policy
 from launcher import VERSION
 from launcher.findings import Finding
 from launcher.settings.values import decode_user_data, parse_listen, parse_size
@@ -31,6 +32,7 @@ class Admin(msgspec.Struct, rename="kebab", forbid_unknown_fields=True, frozen=T
     user: str = ""
     uid: int = 0
     principals: list[str] = []
+    ssh_policy: Policy = DEFAULT_POLICY
     memory: str = "1G"
     cpus: float = 2.0
     pids: int = 2048

@@ -81,19 +81,34 @@ def test_paramiko_sees_the_kept_host_key_and_publickey_alone(door: Door) -> None
         transport.close()
 
 
-def test_ssh_audit_finds_nothing_to_warn_of(door: Door) -> None:
+def test_ssh_audit_warns_of_nothing_but_what_old_clients_need(door: Door) -> None:
+    names = {line.split()[1] for line in audit(door.spec.port) if line.startswith("(")}
+    assert names == {
+        *("curve25519-sha256", "curve25519-sha256@libssh.org"),
+        *("ecdh-sha2-nistp256", "diffie-hellman-group16-sha512"),
+        *("ecdsa-sha2-nistp256", "hmac-sha2-256", "hmac-sha2-512"),
+    }
+
+
+def test_ssh_audit_finds_nothing_to_warn_of_where_all_is_post_quantum(
+    image: str, tmp_path: Path
+) -> None:
+    with Door(tmp_path, DoorSpec(ssh_policy="post-quantum")) as door:
+        assert door.phase().phase == "open", door.logs()
+        assert audit(door.spec.port) == []
+        host_keys = {path.name for path in (tmp_path / "state/ssh").glob("*.pub")}
+    assert host_keys == {"ssh_host_ed25519_key.pub"}
+
+
+def audit(port: int) -> list[str]:
+    """The lines of ssh-audit with a failure or a warning."""
     program = Path(sys.executable).with_name("ssh-audit")
-    command = (
-        str(program),
-        "--no-colors",
-        "--skip-rate-test",
-        f"--port={door.spec.port}",
-        "127.0.0.1",
-    )
+    command = (str(program), "--no-colors", "--skip-rate-test", f"--port={port}", "127.0.0.1")
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert "(kex) mlkem768x25519-sha256" in done.stdout
-    assert not [line for line in done.stdout.splitlines() if "[fail]" in line or "[warn]" in line]
-    assert done.returncode == 0
+    lines = [line for line in done.stdout.splitlines() if "[fail]" in line or "[warn]" in line]
+    assert (done.returncode == 0) == (not lines)
+    return lines
 
 
 def test_every_promised_tool_is_there(door: Door) -> None:
@@ -263,9 +278,10 @@ def test_a_certificate_of_a_trusted_ca_with_the_right_principal_opens(
 
 
 def test_the_users_algorithms_are_honoured(image: str, tmp_path: Path) -> None:
+    kex = "ecdh-sha2-nistp384"
     with Door(
-        tmp_path, DoorSpec(ciphers=("-chacha20*",), key_exchange_algorithms=("+curve25519-sha256",))
+        tmp_path, DoorSpec(ciphers=("-chacha20*",), key_exchange_algorithms=(f"+{kex}",))
     ) as door:
         assert door.phase().phase == "open", door.logs()
-        assert door.ssh("true", options=("-o", "KexAlgorithms=curve25519-sha256")).returncode == 0
+        assert door.ssh("true", options=("-o", f"KexAlgorithms={kex}")).returncode == 0
         assert door.ssh("true", options=("-c", "chacha20-poly1305@openssh.com")).returncode == 255

@@ -4,8 +4,9 @@ from __future__ import annotations
 import pytest
 
 from admin_image import sshd
+from admin_image.algorithms import OFFERS, Policy
 from admin_image.errors import DoorError
-from admin_image.spec import CA_FILE, KEYS_FILE, PRINCIPALS_FILE, DoorSpec
+from admin_image.spec import CA_FILE, HOST_KEY_FILES, KEYS_FILE, PRINCIPALS_FILE, DoorSpec
 
 
 def lines(spec: DoorSpec) -> list[str]:
@@ -50,36 +51,6 @@ def test_the_listen_address_is_written_as_sshd_reads_it(listen: str, expected: l
 
 
 @pytest.mark.parametrize(
-    ("wanted", "expected"),
-    [
-        ((), "a1,a2,b"),
-        (("x", "y"), "x,y"),
-        (("+x", "a1"), "a1,a2,b,x"),
-        (("-a*",), "b"),
-        (("-a1", "b"), "a2"),
-        (("^b", "x"), "b,x,a1,a2"),
-        (("+x,y",), "a1,a2,b,x,y"),
-    ],
-    ids=[
-        "none",
-        "replace",
-        "append",
-        "remove by pattern",
-        "remove two",
-        "first",
-        "joined by commas",
-    ],
-)
-def test_the_marks_of_a_list_work_on_the_images_own(wanted: tuple[str, ...], expected: str) -> None:
-    assert expected == sshd.algorithms(wanted, ("a1", "a2", "b"))
-
-
-def test_taking_all_algorithms_away_is_an_error() -> None:
-    with pytest.raises(DoorError, match="every algorithm"):
-        sshd.algorithms(("-*",), ("a", "b"))
-
-
-@pytest.mark.parametrize(
     "spec",
     [
         DoorSpec(user="a b"),
@@ -98,6 +69,26 @@ def test_taking_all_algorithms_away_is_an_error() -> None:
 def test_no_field_can_write_a_line_of_its_own(spec: DoorSpec) -> None:
     with pytest.raises(DoorError):
         sshd.config(spec)
+
+
+@pytest.mark.parametrize("policy", OFFERS)
+def test_sshd_has_the_host_keys_and_algorithms_of_the_policy(policy: Policy) -> None:
+    text, offer = lines(DoorSpec(ssh_policy=policy)), OFFERS[policy]
+    assert [line for line in text if line.startswith("HostKey ")] == [
+        f"HostKey {HOST_KEY_FILES[kind]}" for kind in offer.host_keys
+    ]
+    assert f"HostKeyAlgorithms {','.join(offer.host_keys)}" in text
+    assert f"KexAlgorithms {','.join(offer.kex)}" in text
+
+
+def test_a_policy_that_nobody_knows_is_refused() -> None:
+    with pytest.raises(DoorError, match="no SSH policy"):
+        sshd.config(DoorSpec(ssh_policy="lax"))  # type: ignore[arg-type]
+
+
+def test_taking_all_algorithms_away_is_an_error() -> None:
+    with pytest.raises(DoorError, match="every algorithm"):
+        sshd.config(DoorSpec(ciphers=("-*",)))
 
 
 def test_a_keys_command_runs_as_somebody() -> None:

@@ -69,10 +69,11 @@ def test_what_an_open_door_cannot_take_over_is_told(door: DoorCommand, tmp_path:
     data = tmp_path / "user-data.json"
     data.write_text(json.dumps({"ssh": {"key-exchange-algorithms": ["+curve25519-sha256"]}}))
     authority = ("--trusted-ca", f"{door.key}.pub", "--principal", "oncall")
-    second = door.start(*authority, "--user-data", str(data))
+    policy = ("--ssh-policy", "post-quantum")
+    second = door.start(*authority, *policy, "--user-data", str(data))
     assert second.status == 2
     told = " ".join(second.json()["differences"])
-    for word in ("CAs", "principals", "algorithms"):
+    for word in ("CAs", "principals", "algorithms", "SSH policy"):
         assert word in told
 
 
@@ -85,7 +86,7 @@ def test_the_host_key_stays_over_stop_and_restart(door: DoorCommand) -> None:
     assert restarted.status == 0, restarted.stderr
     third = restarted.json()
     assert third["pid"] != second["pid"]
-    for fact in ("host_key", "port", "user", "keys", "image_digest"):
+    for fact in ("host_key", "host_keys", "port", "user", "keys", "image_digest"):
         assert second[fact] == third[fact]
     assert door.ssh("true").status == 0
 

@@ -25,7 +25,7 @@ def door(listen: str) -> Door:
     place = parse_listen(listen)
     return Door(
         state="open", pid=1, started=1, runtime="podman", socket="", namespace="", container="x",
-        address=place.address, port=place.port, host_key="ssh-ed25519 AAAA", user="admin",
+        address=place.address, port=place.port, host_keys=("ssh-ed25519 AAAA",), user="admin",
     )  # fmt: skip
 
 
