@@ -7,6 +7,7 @@ import contextlib
 import os
 import signal
 import threading
+import time
 from typing import TYPE_CHECKING, Final
 
 from launcher import interrupt, proc, process
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _AGAIN: Final = 0.2  # seconds until what is new is ended as well
+_LOOK: Final = 0.25  # seconds between two looks whether a signal came
 
 
 @contextlib.contextmanager
@@ -41,8 +43,13 @@ def deadline(seconds: float, what: str) -> Iterator[None]:
     """
     expired, over = threading.Event(), threading.Event()
     before = proc.children()
+    end = time.monotonic() + seconds
 
     def expire() -> None:
+        # A signal to us has ended children that end by one; the others get no more time.
+        while not interrupt.pending() and time.monotonic() < end:
+            if over.wait(min(_LOOK, max(end - time.monotonic(), 0))):
+                return
         expired.set()
         while not over.is_set():  # the library may start another one
             # These and no later ones: by the time of the second signal there may be others.
@@ -55,9 +62,7 @@ def deadline(seconds: float, what: str) -> Iterator[None]:
                 if over.wait(grace):
                     return
 
-    timer = threading.Timer(seconds, expire)
-    timer.daemon = True
-    timer.start()
+    threading.Thread(target=expire, daemon=True).start()
     try:
         yield
     except Exception:
@@ -66,5 +71,4 @@ def deadline(seconds: float, what: str) -> Iterator[None]:
             raise HostError("host.timeout", f"{what} did not end within {seconds:.0f} s") from None
         raise
     finally:
-        timer.cancel()
         over.set()

@@ -52,10 +52,11 @@ class Key:
 class Door:
     """One door. `pid` and `started` are the launcher's while `starting`, then the container's.
 
-    `opened` is in seconds since the epoch; `host_keys` are `TYPE BASE64`, ed25519 first.
+    `opened` is in seconds since the epoch; `host_keys` are `TYPE BASE64`, ed25519 first. One that
+    is `closed` stays on record while its engine has its container yet; `uncleared` says why.
     """
 
-    state: Literal["starting", "open"]
+    state: Literal["starting", "open", "closed"]
     pid: int
     started: int
     runtime: str
@@ -76,6 +77,7 @@ class Door:
     principals: tuple[str, ...] = ()
     opened: float = 0.0
     notes: tuple[str, ...] = ()
+    uncleared: str = ""
 
     def process(self) -> Process:
         return Process(self.pid, self.started)

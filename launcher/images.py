@@ -217,7 +217,7 @@ class _Task:
         )
 
     def _left(self) -> float:
-        return max(self.end - time.monotonic(), 1.0)
+        return max(self.end - time.monotonic(), 0.0)
 
 
 def _loaded(runtime: Runtime, name: str, entry: image_record.Entry) -> Image:

@@ -63,9 +63,14 @@ def held() -> Iterator[None]:
         _held = False
 
 
+def pending() -> bool:
+    """Whether a signal came that `check` would raise."""
+    return bool(_noted) and not _held
+
+
 def check() -> None:
     """Raise `Interrupted` if a signal came, unless this is clean-up."""
-    if _noted and not _held:
+    if pending():
         raise Interrupted(_noted[0])
 
 

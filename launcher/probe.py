@@ -54,12 +54,14 @@ def prove(
         _loading.pop().join()  # a module that another thread is loading is half of one
     paramiko = _paramiko()
     address = address or "127.0.0.1"
+    limit = max(min(CONNECT_LIMIT, timeout), 0.01)
     logging.getLogger("paramiko").setLevel(logging.CRITICAL)  # we say ourselves what went wrong
     try:
-        with socket.create_connection((address, port), timeout=CONNECT_LIMIT) as connection:
+        with socket.create_connection((address, port), timeout=limit) as connection:
             # Or else a small packet after another waits 40 ms for the server's delayed ACK.
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             transport = paramiko.Transport(connection)
+            transport.banner_timeout = transport.auth_timeout = timeout
             try:
                 return _shake(transport, user, host_keys, timeout)
             finally:

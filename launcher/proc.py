@@ -51,6 +51,19 @@ def descends_from(ancestor: int) -> bool:
     return pid == ancestor
 
 
+def descendants(ancestor: int) -> set[int]:
+    """All that the process started and those started, as far as their parents live."""
+    parents: dict[int, int] = {}
+    for pid in filter(str.isdigit, os.listdir("/proc")):  # noqa: PTH208 - thousands
+        if fields := _stat(int(pid)):
+            parents[int(pid)] = int(fields[1])
+    found: set[int] = set()
+    generation = {ancestor}
+    while generation := {pid for pid, parent in parents.items() if parent in generation} - found:
+        found |= generation
+    return found
+
+
 def is_kernel_thread(pid: int) -> bool:
     fields = _stat(pid)
     return bool(fields) and bool(int(fields[6]) & PF_KTHREAD)

@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import shutil
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple
 
 from launcher import interrupt
 from launcher.errors import HostError
@@ -35,6 +37,7 @@ KEPT: Final = (
     "CONTAINERD_NAMESPACE",
 )
 KILL_GRACE: Final = 2.0
+_LOOK: Final = 0.25  # seconds between two looks whether a signal came
 
 
 class Completed(NamedTuple):
@@ -96,8 +99,10 @@ def run(
     except OSError as error:
         message = f"cannot run {argv[0]}: {error.strerror}"
         raise HostError("host.program", message, f"Install {argv[0]}, or name another.") from None
-    with child:
+    try:
         completed = _communicate(child, argv, timeout, stdin)
+    finally:
+        _leave(child)
     interrupt.check()
     if check and completed.status != 0:
         message = f"{argv[0]} failed with status {completed.status}: {completed.complaint()}"
@@ -120,7 +125,7 @@ def _communicate(
         feeder.start()
     try:
         whole = stdin if isinstance(stdin, bytes) else None
-        stdout, stderr = child.communicate(whole, timeout=timeout)
+        stdout, stderr = _talk(child, whole, timeout)
         if feeder is not None:
             feeder.join(KILL_GRACE)
     except BaseException as error:
@@ -133,6 +138,23 @@ def _communicate(
         raise failure[0]
     status = child.returncode if child.returncode >= 0 else 128 - child.returncode
     return Completed(status, stdout, stderr)
+
+
+def _talk(child: subprocess.Popen[bytes], data: bytes | None, timeout: float) -> Any:
+    """Its output; one that a signal to us does not end either is not waited for."""
+    until, told = time.monotonic() + timeout, math.inf
+    while True:
+        left = until - time.monotonic()
+        try:
+            return child.communicate(data, timeout=max(min(left, _LOOK), 0))
+        except subprocess.TimeoutExpired:
+            data = None  # it is under way
+            if left <= _LOOK and time.monotonic() >= until:
+                raise
+        if interrupt.pending():
+            told = min(told, time.monotonic())
+        if time.monotonic() > told + KILL_GRACE:
+            interrupt.check()
 
 
 def _feed(
@@ -161,3 +183,13 @@ def _end(child: subprocess.Popen[bytes]) -> None:
         child.wait(KILL_GRACE)
     except subprocess.TimeoutExpired:
         child.kill()
+
+
+def _leave(child: subprocess.Popen[bytes]) -> None:
+    """Close our ends; one that hangs in the kernel is left to whoever reaps orphans."""
+    for stream in (child.stdin, child.stdout, child.stderr):
+        if stream is not None:
+            with contextlib.suppress(OSError):
+                stream.close()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        child.wait(KILL_GRACE)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 RUN: Final = Path("/run/hatchway/toolbox")
 _LOCK: Final = "lock"
 _RECORD: Final = "record.json"
+_KEPT: Final = "uncleared"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +64,10 @@ class Claim:
     def write(self, record: Record) -> None:
         files.write(self.directory / _RECORD, json.dumps(dataclasses.asdict(record)).encode())
 
+    def keep(self) -> None:
+        """Leave the record to the next launcher: the engine did not remove the container."""
+        files.write(self.directory / _KEPT, b"")
+
 
 def new_id() -> str:
     return secrets.token_hex(4)
@@ -76,7 +81,7 @@ def directory() -> Path:
 
 @contextlib.contextmanager
 def claim(own: str) -> Iterator[Claim]:
-    """Hold a place under this id; afterwards nothing of it is left."""
+    """Hold a place under this id; afterwards nothing of it is left, unless it is to be kept."""
     directory()
     # Under another name until it is locked: nobody takes it for a dead launcher's.
     fresh = RUN / f".{own}.{os.getpid()}"
@@ -89,7 +94,8 @@ def claim(own: str) -> Iterator[Claim]:
         try:
             yield Claim(own, place)
         finally:
-            shutil.rmtree(place, ignore_errors=True)
+            if not (place / _KEPT).exists():
+                shutil.rmtree(place, ignore_errors=True)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
         os.close(lock)

@@ -183,19 +183,19 @@ def wait(text: str, *, timeout: float = 0.0) -> int | None:
         time.sleep(POLL)
 
 
-def stop(text: str) -> Work:
+def stop(text: str, *, timeout: float = STOP_LIMIT) -> Work:
     """End the work: SIGTERM, and SIGKILL when the grace is over; what has ended is no error."""
-    until = time.monotonic() + STOP_LIMIT
+    until = time.monotonic() + timeout
     now = work.found(text)
     while now.state == "starting" and time.monotonic() < until:
         time.sleep(POLL)  # there is nobody to tell yet
         now = work.found(now.id)
     if now.state == "running":
         _send(now.worker[0], signal.SIGTERM)
-        wait_gently(now.id, STOP_LIMIT)
+        wait_gently(now.id, max(until - time.monotonic(), 0.01))
         now = work.found(now.id)
     if now.state in ("starting", "running"):
-        message = f"{now.id} has not ended within {STOP_LIMIT:.0f} s"
+        message = f"{now.id} has not ended within {timeout:.0f} s"
         raise ContainerError("toolbox.stuck", message, "A process of it may hang in the kernel.")
     return now
 

@@ -16,6 +16,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from launcher import files, interrupt, runtimes
+from launcher.deadline import CLEAN_UP, NEVER, Deadline
 from launcher.door import STATE
 from launcher.errors import (
     ContainerError,
@@ -60,9 +61,9 @@ class Kept:
     def container(self) -> str:
         return f"{planning.KEPT_PREFIX}{self.name}"
 
-    def engine(self, host: Host) -> Runtime:
+    def engine(self, host: Host, deadline: Deadline = NEVER) -> Runtime:
         again = Wish(self.runtime, self.socket, self.namespace)
-        return runtimes.choose(again, host).runtime
+        return runtimes.choose(again, host, deadline).runtime
 
     @classmethod
     def read(cls, name: str) -> Self | None:
@@ -136,7 +137,7 @@ def make(request: Request, host: Host, choice: Choice, image: Image) -> Kept:
         runtime.start(plan, keep=True)
     except BaseException as error:
         with interrupt.held(), contextlib.suppress(HatchwayError):
-            runtime.remove(kept.container, grace=STOP_GRACE)
+            runtime.within(Deadline.after(CLEAN_UP)).remove(kept.container, grace=STOP_GRACE)
         if isinstance(error, ContainerError) and _has_no_sleep(error.message):
             message = f"{request.image} has no `sleep`, by which a kept toolbox is kept running"
             hint = "Leave --keep out, or take an image that has one."
@@ -167,7 +168,10 @@ def session(name: str, start: Callable[[], Runtime]) -> Iterator[Runtime]:
                 with _gate(name):
                     if _try(inside, fcntl.LOCK_EX):
                         container = f"{planning.KEPT_PREFIX}{name}"
-                        runtime.stop(container, grace=STOP_GRACE)
+                        limit = Deadline.after(CLEAN_UP)
+                        # One that hangs is not waited for: whoever leaves next stops it.
+                        with contextlib.suppress(RuntimeUnavailableError):
+                            runtime.within(limit).stop(container, grace=STOP_GRACE)
 
 
 def resume(kept: Kept, host: Host) -> Runtime:
@@ -184,37 +188,37 @@ def resume(kept: Kept, host: Host) -> Runtime:
 
 
 @contextlib.contextmanager
-def half_made(name: str, host: Host) -> Iterator[bool]:
+def half_made(name: str, host: Host, deadline: Deadline) -> Iterator[bool]:
     """Whether a launcher that was killed had not finished making it; meanwhile nobody else does.
 
     One that is made is stopped, unless somebody else is inside.
     """
-    with _gate(name), _lock(name, "inside") as inside:
+    with _gate(name, deadline), _lock(name, "inside") as inside:
         kept = Kept.read(name)
         if kept is not None and _try(inside, fcntl.LOCK_EX):
-            kept.engine(host).stop(kept.container, grace=STOP_GRACE)
+            kept.engine(host, deadline).stop(kept.container, grace=STOP_GRACE)
         yield kept is None
 
 
-def remove(name: str, host: Host, *, force: bool) -> bool:
+def remove(name: str, host: Host, deadline: Deadline, *, force: bool) -> bool:
     """Remove the container and all that is in it; `ContainerError` while somebody is inside.
 
     With `force`, one whose engine does not answer is forgotten: False.
     """
     kept = found(name)
-    with _gate(name), _lock(name, "inside") as inside:
+    with _gate(name, deadline), _lock(name, "inside") as inside:
         if not force and not _try(inside, fcntl.LOCK_EX):
             message = f"somebody is in the toolbox {name}"
             hint = f"Leave it first, or end them: hatchway toolbox rm --force {name}"
             raise ContainerError("toolbox.busy", message, hint)
-        there = _remove_container(kept, host, forget=force)
+        there = _remove_container(kept, host, deadline, forget=force)
         (RECORDS / f"{name}.json").unlink(missing_ok=True)
     return there
 
 
-def _remove_container(kept: Kept, host: Host, *, forget: bool) -> bool:
+def _remove_container(kept: Kept, host: Host, deadline: Deadline, *, forget: bool) -> bool:
     try:
-        kept.engine(host).remove(kept.container, grace=STOP_GRACE)
+        kept.engine(host, deadline).remove(kept.container, grace=STOP_GRACE)
     except RuntimeUnavailableError as error:
         if forget:
             return False
@@ -223,10 +227,10 @@ def _remove_container(kept: Kept, host: Host, *, forget: bool) -> bool:
     return True
 
 
-def state(kept: Kept, host: Host) -> str:
+def state(kept: Kept, host: Host, deadline: Deadline) -> str:
     """`running`, `stopped`, `gone`, or `unknown` where its engine does not answer."""
     try:
-        present = kept.engine(host).find(kept.container)
+        present = kept.engine(host, deadline).find(kept.container)
     except HatchwayError:
         return "unknown"
     if present is None:
@@ -235,10 +239,10 @@ def state(kept: Kept, host: Host) -> str:
 
 
 @contextlib.contextmanager
-def _gate(name: str) -> Iterator[None]:
+def _gate(name: str, deadline: Deadline = NEVER) -> Iterator[None]:
     """Nobody else makes, starts, stops or removes it meanwhile."""
     with _lock(name, "gate") as gate:
-        _take(gate, fcntl.LOCK_EX, name)
+        _take(gate, fcntl.LOCK_EX, name, deadline)
         yield
 
 
@@ -253,10 +257,10 @@ def _lock(name: str, what: str) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _take(descriptor: int, kind: int, name: str) -> None:
-    until = time.monotonic() + GATE_LIMIT
+def _take(descriptor: int, kind: int, name: str, deadline: Deadline = NEVER) -> None:
+    limit = deadline.within(GATE_LIMIT)
     while not _try(descriptor, kind):
-        if time.monotonic() > until:
+        if limit.passed:
             message = f"another launcher starts or stops the toolbox {name} for too long"
             raise HostError("host.busy", message, "Look at it: hatchway toolbox list")
         interrupt.check()

@@ -13,14 +13,18 @@ from toolbox import claims, kept, work
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from launcher.deadline import Deadline
     from launcher.host import Host
 
 
-def look(host: Host) -> dict[str, Any]:
+def look(host: Host, deadline: Deadline) -> dict[str, Any]:
     """The documented form: `kept`, `running` and `work`."""
     there = [found for name in kept.names() if (found := kept.Kept.read(name))]
     return {
-        "kept": [{**dataclasses.asdict(each), "state": kept.state(each, host)} for each in there],
+        "kept": [
+            {**dataclasses.asdict(each), "state": kept.state(each, host, deadline)}
+            for each in there
+        ],
         "running": [dataclasses.asdict(record) for record in claims.alive()],
         "work": [each.as_json() for each in work.every()],
     }

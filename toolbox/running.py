@@ -9,14 +9,15 @@ import os
 import time
 from typing import TYPE_CHECKING, Final
 
-from launcher import interrupt, runtimes
-from launcher.errors import ContainerError, Exit, HatchwayError
+from launcher import cgroups, interrupt, runtimes
+from launcher.deadline import CLEAN_UP, NEVER, Deadline
+from launcher.errors import ContainerError, Exit, HatchwayError, RuntimeUnavailableError
 from launcher.runtimes.base import State
 from toolbox import claims, foreground, planning, sweeping
 from toolbox.claims import Claim, Record
 from toolbox.relay import Relay
 from toolbox.shells import SHELLS
-from toolbox.target import joining, pinning
+from toolbox.target import joining
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,13 +30,16 @@ if TYPE_CHECKING:
     from launcher.runtimes.base import Image, Runtime
     from toolbox.request import Request
     from toolbox.spawning import Streams
-    from toolbox.target.found import Target
 
     Ensure = Callable[[Runtime, float], Image]
 
 TIMED_OUT: Final = 124  # as timeout(1) has it
 GRACE: Final = 10.0  # seconds between SIGTERM and SIGKILL
 HANGUP_GRACE: Final = 1.0
+ENGINE_LIMIT: Final = (
+    30.0  # until an engine that is asked at the beginning counts as one that hangs
+)
+END_LIMIT: Final = 3.0  # for what was killed to be gone
 NOT_THERE: Final = (Exit.CANNOT_INVOKE, Exit.NOT_FOUND)
 
 
@@ -50,8 +54,9 @@ def run(
     """
     with interrupt.noted():
         sweeping.sweep(host, monitor)
-        choice = runtimes.choose(request.wish, host)
+        choice = runtimes.choose(request.wish, host, Deadline.after(ENGINE_LIMIT))
         sweeping.sweep_engine(choice.runtime, monitor)
+        choice = dataclasses.replace(choice, runtime=choice.runtime.within(NEVER))
         image = ensure(choice.runtime, request.pull_timeout)
         interrupt.check()
         session = _Session(request, host, choice, image, monitor, streams)
@@ -95,21 +100,20 @@ class _Session:
         quiet = not last and self.request.terminal  # a terminal's stderr is the client's alone
         clean = late = False
         try:
-            with pinning.pinned(plan, self._target()) as joined:
-                argv = self.runtime.foreground(
-                    joined, interactive=self.request.interactive, scratch=claim.directory
-                )
-                self.monitor.close()
-                with foreground.blocked(), foreground.terminal_kept():
-                    interrupt.check()
-                    with self._input(plan, claim.directory) as streams:
-                        client = foreground.Client(
-                            argv,
-                            streams=streams,
-                            silent=quiet,
-                            hears=lambda: self._runs(plan, claim.directory),
-                        )
-                    status, ended = self._wait(client, plan)
+            argv = self.runtime.foreground(
+                plan, interactive=self.request.interactive, scratch=claim.directory
+            )
+            self.monitor.close()
+            with foreground.blocked(), foreground.terminal_kept():
+                interrupt.check()
+                with self._input(plan, claim.directory) as streams:
+                    client = foreground.Client(
+                        argv,
+                        streams=streams,
+                        silent=quiet,
+                        hears=lambda: self._runs(plan, claim.directory),
+                    )
+                status, ended = self._wait(client, plan)
             # A client that a signal reaches as it starts the container leaves it half made.
             clean = ended and not client.asked_to_end
             cut_off = bool(client.asked_to_end) or client.killed
@@ -120,10 +124,7 @@ class _Session:
                 status = 128 + client.asked_to_end
             return status
         finally:
-            self._clean_up(plan, clean=clean, late=late)
-
-    def _target(self) -> Target | None:
-        return self.request.joining.target if self.request.joining else None
+            self._clean_up(claim, plan, clean=clean, late=late)
 
     @contextlib.contextmanager
     def _input(self, plan: Plan, scratch: Path) -> Iterator[Streams]:
@@ -165,16 +166,29 @@ class _Session:
         return status, status != Exit.OURS
 
     def _end(self, client: foreground.Client, plan: Plan, *, grace: float) -> None:
+        limit = Deadline.after(grace + CLEAN_UP)
         with interrupt.held(), foreground.unblocked(), contextlib.suppress(HatchwayError):
-            self.runtime.remove(plan.name, grace=grace)
+            self.runtime.within(limit).remove(plan.name, grace=grace)
         client.end(grace=HANGUP_GRACE)
 
-    def _clean_up(self, plan: Plan, *, clean: bool, late: bool) -> None:
-        """An engine that removes what has ended need not be asked whether it did."""
+    def _clean_up(self, claim: Claim, plan: Plan, *, clean: bool, late: bool) -> None:
+        """An engine that removes what has ended need not be asked whether it did.
+
+        One that hangs is not waited for: the container's processes are ended without it, and the
+        rest is left to the next launcher.
+        """
         if clean and self.runtime.removes_what_ended:
             return
         with interrupt.held():
-            self.runtime.remove(plan.name, grace=HANGUP_GRACE, late=late)
+            runtime = self.runtime.within(Deadline.after(CLEAN_UP))
+            try:
+                runtime.remove(plan.name, grace=HANGUP_GRACE, late=late)
+            except RuntimeUnavailableError as error:
+                left = cgroups.end(runtime.id_of(plan.name, claim.directory), END_LIMIT)
+                claim.keep()
+                what = "processes that do not end" if left else "no process any more"
+                name = self.choice.again.name
+                self.monitor.note(f"{name} still has {plan.name}, with {what}: {error.message}")
 
     def _record(self, claim: Claim, plan: Plan) -> Record:
         again = self.choice.again

@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 from launcher import files, runtimes
+from launcher.deadline import Deadline
 from launcher.errors import HatchwayError
 from launcher.runtimes import Wish
 from toolbox import claims, kept
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from launcher.runtimes.base import Runtime
     from toolbox.claims import Record
 
+LIMIT = 10.0  # seconds: the toolbox that starts now has its own work to do
 GRACE = 1.0  # seconds; whoever used it has gone
 RECENT = 60.0  # seconds in which an engine may still be making what a killed client asked for
 
@@ -32,10 +34,11 @@ def sweep(host: Host, monitor: Monitor) -> None:
 
     What an engine does not remove now stays recorded for the next time.
     """
+    limit = Deadline.after(LIMIT)
     for place in claims.places():
         with claims.dead(place) as nobody:
-            if nobody:
-                _clear(place, host, monitor)
+            if nobody and not limit.passed:
+                _clear(place, host, monitor, limit)
 
 
 def sweep_engine(runtime: Runtime, monitor: Monitor) -> None:
@@ -53,27 +56,27 @@ def sweep_engine(runtime: Runtime, monitor: Monitor) -> None:
     files.write(mark, b"")
 
 
-def _clear(place: Path, host: Host, monitor: Monitor) -> None:
+def _clear(place: Path, host: Host, monitor: Monitor, limit: Deadline) -> None:
     record = claims.Record.read(place)
     if record is not None:
         try:
-            _end(record, host, place)
+            _end(record, host, place, limit)
         except HatchwayError:
             return  # an engine that is gone is no trouble of the toolbox that starts now
         monitor.note(f"removed the toolbox {record.id}, whose launcher had been killed")
     shutil.rmtree(place, ignore_errors=True)
 
 
-def _end(record: Record, host: Host, place: Path) -> None:
+def _end(record: Record, host: Host, place: Path, limit: Deadline) -> None:
     def remove() -> None:
         wish = Wish(record.runtime, record.socket, record.namespace)
-        runtime = runtimes.choose(wish, host).runtime
+        runtime = runtimes.choose(wish, host, limit).runtime
         late = time.time() - record.began < RECENT and not runtime.made(place)
         runtime.remove(record.container, grace=GRACE, late=late)
 
     if not record.container.startswith(KEPT_PREFIX):
         remove()
         return
-    with kept.half_made(record.container.removeprefix(KEPT_PREFIX), host) as half_made:
+    with kept.half_made(record.container.removeprefix(KEPT_PREFIX), host, limit) as half_made:
         if half_made and record.runtime:
             remove()

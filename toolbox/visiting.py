@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import signal
@@ -11,7 +12,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from launcher import interrupt, runtimes
-from launcher.errors import ContainerError, Exit
+from launcher.deadline import CLEAN_UP, Deadline
+from launcher.errors import ContainerError, Exit, RuntimeUnavailableError
 from launcher.runtimes.base import Entry
 from toolbox import claims, foreground, kept, planning, sweeping
 from toolbox.claims import Claim, Record
@@ -111,8 +113,9 @@ class _Visit:
             if relay:
                 relay.stop()
             # Clients of `exec` hand on no signal, and what they ran goes on without them.
-            with interrupt.held():
-                self.runtime.end_entry(self.kept.container, claim.directory)
+            with interrupt.held(), contextlib.suppress(RuntimeUnavailableError):
+                limit = Deadline.after(CLEAN_UP)
+                self.runtime.within(limit).end_entry(self.kept.container, claim.directory)
 
     def _hears(self, claim: Claim) -> Callable[[], bool] | None:
         """Whether the command is there for what its client hands on, if that hands on anything."""

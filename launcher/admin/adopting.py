@@ -16,6 +16,7 @@ from launcher.errors import DoorError
 
 if TYPE_CHECKING:
     from launcher.admin.request import Request
+    from launcher.deadline import Deadline
     from launcher.door import Door
     from launcher.keys.access import Access
 
@@ -23,16 +24,16 @@ PATIENCE: Final = 20.0  # seconds for a door on a host under load, or with many 
 PAUSE: Final = 0.5
 
 
-def adopt(found: Door, request: Request) -> Opened | None:
+def adopt(found: Door, request: Request, deadline: Deadline) -> Opened | None:
     """The open door, if it answers; None where one may be opened in its place.
 
     `DoorError` when it does not answer, but somebody is inside: nobody is thrown out by a start.
     """
-    until = time.monotonic() + min(PATIENCE, request.timeout / 2)
+    until = deadline.within(min(PATIENCE, deadline.left() / 2))
     while problem := _problem(found):
         if tcp.listener(found.address, found.port) is None:
             return None
-        if time.monotonic() >= until:
+        if until.passed:
             _require_empty(found, problem)
             return None
         interrupt.check()

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import shutil
 import signal
@@ -14,13 +15,16 @@ from typing import TYPE_CHECKING, Final
 from admin_image import spec
 from launcher import door as doors
 from launcher import files, locks, proc, process, runtimes
-from launcher.admin import failure
+from launcher.admin import ending, failure
+from launcher.deadline import CLEAN_UP, Deadline
 from launcher.errors import ContainerError, DoorError, HatchwayError, RuntimeUnavailableError
 from launcher.monitor import SilentMonitor
 from launcher.profiles import admin
 from launcher.runtimes import Wish
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from launcher.door import Door
     from launcher.host import Host
     from launcher.runtimes.base import Runtime
@@ -28,31 +32,45 @@ if TYPE_CHECKING:
 GRACE: Final = (
     5.0  # seconds between SIGTERM and SIGKILL: sshd needs none, a shell may save its work
 )
-LOCK_LIMIT: Final = 60.0
+LIMIT: Final = 60.0  # seconds for all of it, where nobody says another
 END_LIMIT: Final = 2.0
+STARTER_LIMIT: Final = CLEAN_UP + 2 * process.KILL_GRACE  # seconds, as long as its clean-up takes
 
 
-def close_door(wish: Wish, host: Host, *, grace: float = GRACE) -> bool:
-    """End a start that is under way, remove the container and its record; False if none was."""
+@dataclasses.dataclass(frozen=True, slots=True)
+class Closed:
+    """A door that is closed: whether there was one, and why its engine still has a container."""
+
+    was_open: bool
+    uncleared: Door | None = None
+
+
+def close_door(
+    wish: Wish, host: Host, *, deadline: Deadline | None = None, grace: float = GRACE
+) -> Closed:
+    """End a start that is under way, the door's processes, its container and its record.
+
+    The door is closed also where the engine does not answer: then its container is left to the next
+    start or stop.
+    """
+    deadline = deadline or Deadline.after(LIMIT)
     found = doors.read()
     if found is None and not doors.RUN.exists():
-        return False
+        return Closed(was_open=False)
     require_outside(found, "stop")
-    _end_starter(found)
+    _end_starter(found, deadline)
     lock = locks.hold(
-        doors.LOCK, timeout=LOCK_LIMIT, monitor=SilentMonitor(), what="at work on the door"
+        doors.LOCK,
+        timeout=max(1.0, deadline.left()),
+        monitor=SilentMonitor(),
+        what="at work on the door",
     )
     with lock:
         found = doors.read() or found
-        try:
-            was_open = clear(_runtime(found, wish, host), grace=grace)
-        except RuntimeUnavailableError:
-            if _is_open(found):
-                raise
-            was_open = False  # no engine, no record of an open door: there is nothing to close
-            _forget()
+        grace = min(grace, max(1.0, deadline.left()))
+        closed = clear(found, lambda: _runtime(found, wish, host, deadline), grace=grace)
         failure.forget()
-    return was_open or found is not None
+    return closed
 
 
 def require_outside(found: Door | None, verb: str) -> None:
@@ -64,23 +82,35 @@ def require_outside(found: Door | None, verb: str) -> None:
     raise DoorError("door.inside", f"`{verb}` would end this very session in the middle", hint)
 
 
-def clear(runtime: Runtime, *, grace: float) -> bool:
-    """Remove the container and what was written for it; whether there was one."""
-    there = runtime.remove(admin.NAME, grace=grace)
-    _require_ended(doors.read(), runtime)
-    _forget()
-    return there
+def clear(found: Door | None, engine: Callable[[], Runtime], *, grace: float) -> Closed:
+    """End the door's processes, then remove its container and what was written for it.
 
-
-def clear_elsewhere(found: Door, host: Host) -> None:
-    """Remove what another engine than the chosen one holds, before its record is replaced."""
+    An engine that fails at that leaves a record for the next one who asks; the door is closed.
+    """
+    ended = ending.end(found, grace=grace)
+    was_open = ended or (found is not None and found.state != "closed")
     try:
-        runtime = runtimes.choose(wish_of(found), host).runtime
+        # What was cut off in an engine that hung may only now be made.
+        late = found is not None and found.state == "closed"
+        there = engine().remove(admin.NAME, grace=grace, late=late)
     except HatchwayError as error:
-        if _is_open(found):
-            raise _held(found, error) from None
-        return  # it ended with its engine, or the next stop of that engine finds it
-    clear(runtime, grace=1)
+        _require_ended(found)
+        _forget()
+        if found is None:  # no record, no door: there is nothing to close
+            if isinstance(error, RuntimeUnavailableError):
+                return Closed(was_open=False)
+            raise
+        left = dataclasses.replace(found, state="closed", uncleared=error.message)
+        doors.write(left)
+        return Closed(was_open, left)
+    _require_ended(found)
+    _forget()
+    return Closed(was_open or there)
+
+
+def clear_elsewhere(found: Door, host: Host, deadline: Deadline) -> Closed:
+    """Remove what another engine than the chosen one holds, before its record is replaced."""
+    return clear(found, lambda: _recorded(found, host, deadline), grace=1)
 
 
 def wish_of(found: Door) -> Wish:
@@ -95,47 +125,41 @@ def _forget() -> None:
         doors.RECORD.unlink(missing_ok=True)
 
 
-def _require_ended(found: Door | None, runtime: Runtime) -> None:
-    """An engine that knows nothing of the door is not the one that holds it."""
+def _require_ended(found: Door | None) -> None:
+    """A process in no container of ours was not ended, and is no door that is closed."""
     if found is None or found.state != "open":
         return
     until = time.monotonic() + END_LIMIT
     while found.alive():
         if time.monotonic() > until:
-            message = f"the door is still open (pid {found.pid}), though {runtime.describe()}"
+            message = f"the door is still open (pid {found.pid}), and in no container that is known"
             hint = f"End it and all sessions with `kill {found.pid}`, then try again."
-            raise ContainerError("container.stuck", f"{message} has no such container", hint)
+            raise ContainerError("container.stuck", message, hint)
         time.sleep(locks.POLL)
 
 
-def _is_open(found: Door | None) -> bool:
-    return found is not None and found.state == "open" and found.alive()
+def _end_starter(found: Door | None, deadline: Deadline) -> None:
+    """A start that holds the lock gives up and cleans up after itself when told to.
 
-
-def _held(found: Door, error: HatchwayError) -> HatchwayError:
-    message = f"the open door is held by {found.runtime}, which does not answer: {error.message}"
-    hint = f"Start {found.runtime} again; or end the door and all sessions: kill {found.pid}"
-    return RuntimeUnavailableError("runtime.down", message, hint)
-
-
-def _end_starter(found: Door | None) -> None:
-    """A start that holds the lock gives up and cleans up after itself when told to."""
+    One that does not is killed, and the lock with it.
+    """
     if found is None or found.state != "starting" or found.pid == os.getpid():
         return
-    until = time.monotonic() + LOCK_LIMIT
-    if found.alive():
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(found.pid, signal.SIGTERM)
-    while found.alive() and time.monotonic() < until:
-        time.sleep(locks.POLL)
+    for number, seconds in ((signal.SIGTERM, STARTER_LIMIT), (signal.SIGKILL, END_LIMIT)):
+        if found.alive():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(found.pid, number)
+        limit = deadline.within(seconds) if number == signal.SIGTERM else Deadline.after(seconds)
+        while found.alive() and not limit.passed:
+            time.sleep(locks.POLL)
 
 
-def _runtime(found: Door | None, wish: Wish, host: Host) -> Runtime:
+def _runtime(found: Door | None, wish: Wish, host: Host, deadline: Deadline) -> Runtime:
     """The engine that holds the door, as its record says, or the one that a start would use."""
     if found is not None:
-        try:
-            return runtimes.choose(wish_of(found), host).runtime
-        except HatchwayError as error:
-            if _is_open(found):
-                raise _held(found, error) from None
-    return runtimes.choose(wish, host).runtime
+        return _recorded(found, host, deadline)
+    return runtimes.choose(wish, host, deadline).runtime
+
+
+def _recorded(found: Door, host: Host, deadline: Deadline) -> Runtime:
+    return runtimes.choose(wish_of(found), host, deadline).runtime

@@ -8,14 +8,15 @@ import dataclasses
 import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from admin_image import spec
 from admin_image.algorithms import OFFERS
 from launcher import contract, files, interrupt, locks, probe, runtimes
 from launcher import door as doors
-from launcher.admin import account, address, adopting, closing, failure, inputs, waiting
+from launcher.admin import account, address, adopting, closing, ending, failure, inputs, waiting
 from launcher.admin.request import Opened, Request
+from launcher.deadline import CLEAN_UP, Deadline
 from launcher.door import Door, Key
 from launcher.errors import HatchwayError
 from launcher.proc import Process
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     # Has the image in the runtime within so many seconds, or raises.
     Ensure = Callable[[Runtime, float], Image]
 
+HUNG_CLEAN_UP: Final = 3.0  # seconds for an engine that has just let the time of all run out
+
 
 def plan(request: Request, host: Host, image: Image) -> Plan:
     """What `open_door` starts."""
@@ -46,33 +49,41 @@ def open_door(request: Request, host: Host, ensure: Ensure, monitor: Monitor) ->
     Several at once give one door. Whatever goes wrong, or whoever interrupts it, nothing stays
     behind but the reason, for `admin status`.
     """
-    until = time.monotonic() + request.timeout
+    return _open(request, host, ensure, monitor, Deadline.after(request.timeout))
+
+
+def _open(
+    request: Request, host: Host, ensure: Ensure, monitor: Monitor, deadline: Deadline
+) -> Opened:
     files.own_directory(doors.RUN)
     lock = locks.hold(
-        doors.LOCK, timeout=request.timeout, monitor=monitor, what="at work on the door"
+        doors.LOCK, timeout=deadline.left(), monitor=monitor, what="at work on the door"
     )
     with interrupt.noted(), lock:
         found = doors.read()
         if found is not None and found.state == "open" and found.alive():
-            if adopted := adopting.adopt(found, request):
+            if adopted := adopting.adopt(found, request, deadline):
                 monitor.step("the door is open already")
                 return adopted
             monitor.note("the door that was open does not answer: opening a new one")
         start = None
         try:
             address.require_ours(request.listen)
-            choice = runtimes.choose(request.wish, host)
+            choice = runtimes.choose(request.wish, host, deadline)
             monitor.step(f"using {choice.runtime.describe()}: {choice.why}")
             if found is not None and closing.wish_of(found) != choice.again:
-                closing.clear_elsewhere(found, host)
-            start = _Start(request, host, choice, monitor, until, recorded=found is not None)
+                left = closing.clear_elsewhere(found, host, deadline.within(CLEAN_UP)).uncleared
+                if left is not None:
+                    monitor.note(f"{found.runtime} still has the container of the last door")
+                found = None
+            start = _Start(request, host, choice, monitor, deadline, found)
             return Opened(start.run(ensure))
         except BaseException as error:
             # An engine may pass the signal on to the container, whose end then looks like a fault.
             why = interrupt.cause(error)
             with interrupt.held():
                 if start is not None:
-                    start.abandon()
+                    start.abandon(why)
                 failure.record(why)
             if why is not error:
                 raise why from None
@@ -82,18 +93,20 @@ def open_door(request: Request, host: Host, ensure: Ensure, monitor: Monitor) ->
 def reopen_door(request: Request, host: Host, ensure: Ensure, monitor: Monitor) -> Opened:
     """Close the door and open it anew; what can fail beforehand leaves the present one open."""
     closing.require_outside(doors.read(), "restart")
+    deadline = Deadline.after(request.timeout)
     with interrupt.noted():
         address.require_ours(request.listen)
-        _image(request, runtimes.choose(request.wish, host).runtime, ensure, request.timeout)
+        runtime = runtimes.choose(request.wish, host, deadline).runtime
+        _image(request, runtime, ensure, deadline)
         interrupt.check()
     with interrupt.held():
-        closing.close_door(request.wish, host)
+        closing.close_door(request.wish, host, deadline=deadline)
     interrupt.check()
-    return open_door(request, host, ensure, monitor)
+    return _open(request, host, ensure, monitor, deadline)
 
 
-def _image(request: Request, runtime: Runtime, ensure: Ensure, limit: float) -> Image:
-    image = ensure(runtime, limit)
+def _image(request: Request, runtime: Runtime, ensure: Ensure, deadline: Deadline) -> Image:
+    image = ensure(runtime, deadline.left())
     contract.require(
         image,
         label=spec.CONTRACT_LABEL,
@@ -105,43 +118,44 @@ def _image(request: Request, runtime: Runtime, ensure: Ensure, limit: float) -> 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Start:
-    """One start, under the lock; `until` is on the monotonic clock.
+    """One start, under the lock; `found` is the record that an earlier one left.
 
-    `recorded` says that an earlier one left its record: what it began may not be there yet.
+    What that one began may not be there yet.
     """
 
     request: Request
     host: Host
     choice: Choice
     monitor: Monitor
-    until: float
-    recorded: bool
+    deadline: Deadline
+    found: Door | None
 
     @property
     def runtime(self) -> Runtime:
         return self.choice.runtime
 
     def run(self, ensure: Ensure) -> Door:
+        ending.end(self.found, grace=1)  # while there is a record that says what is to end
         self._claim()
         self._clear_stale()
         address.require_free(self.request.listen)
         uid = account.choose_uid(self.request.uid)
         probe.preload()  # not before: what asks the engine is loaded first, and it needs the CPU
-        image = _image(self.request, self.runtime, ensure, self._left())
+        image = _image(self.request, self.runtime, ensure, self.deadline)
         planned = plan(self.request, self.host, image)
         for note in planned.notes:
             self.monitor.note(note)
         inputs.write(self.request.access, self.request.listen, uid)
         self.monitor.step("starting the container")
         container = self.runtime.start(planned)
-        phase = waiting.await_open(container.pid, self.until)
+        phase = waiting.await_open(container.pid, self.deadline.end)
         for warning in phase.warnings:
             self.monitor.note(warning)
         self.monitor.step("proving the door")
         opened = dataclasses.replace(self._door(planned, container, phase), uid=uid)
         probe.prove(
             opened.address, opened.port, user=opened.user, host_keys=opened.host_keys,
-            timeout=self._left(),
+            timeout=self.deadline.left(),
         )  # fmt: skip
         interrupt.check()
         opened = dataclasses.replace(opened, opened=time.time())
@@ -149,13 +163,12 @@ class _Start:
         failure.forget()
         return opened
 
-    def abandon(self) -> None:
+    def abandon(self, why: BaseException) -> None:
         """Leave nothing; what goes wrong here hides nothing of what went wrong before."""
+        silent = isinstance(why, HatchwayError) and why.code == "runtime.timeout"
+        limit = Deadline.after(HUNG_CLEAN_UP if silent else CLEAN_UP)
         with contextlib.suppress(HatchwayError):
-            closing.clear(self.runtime, grace=1)
-
-    def _left(self) -> float:
-        return max(1.0, self.until - time.monotonic())
+            closing.clear(doors.read(), lambda: self.runtime.within(limit), grace=1)
 
     def _claim(self) -> None:
         """Say that a start is under way: `status` can tell it, and `stop` can end it."""
@@ -165,9 +178,10 @@ class _Start:
 
     def _clear_stale(self) -> None:
         """Remove what an interrupted start, a crash or a dead shim left under our name."""
-        if self.recorded or self.runtime.find(admin.NAME) is not None:
+        if self.found is not None or self.runtime.find(admin.NAME) is not None:
             self.monitor.step("removing what an earlier start left")
-            self.runtime.remove(admin.NAME, grace=1)
+            late = self.found is not None and self.found.state == "closed"
+            self.runtime.remove(admin.NAME, grace=1, late=late)
 
     def _blank(self) -> Door:
         request, again = self.request, self.choice.again

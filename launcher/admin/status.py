@@ -33,13 +33,17 @@ class Reason:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Status:
-    """`ready` is whether one could log in now."""
+    """`ready` is whether one could log in now.
+
+    `uncleared` is a closed door whose container an engine still has, since it did not answer.
+    """
 
     state: State
     ready: bool
     door: Door | None = None
     reason: Reason | None = None
     sessions: tuple[Session, ...] = ()
+    uncleared: Door | None = None
 
 
 def look() -> Status:
@@ -47,6 +51,8 @@ def look() -> Status:
     found = doors.read()
     if found is None:
         return _closed()
+    if found.state == "closed":
+        return dataclasses.replace(_closed(), uncleared=found)
     if found.state == "starting":
         return _starting(found)
     if not found.alive():
@@ -67,7 +73,15 @@ def as_json(status: Status) -> dict[str, Any]:
         facts |= door_facts(status.door)
     facts["reason"] = status.reason and dataclasses.asdict(status.reason)
     facts["sessions"] = [session._asdict() for session in status.sessions]
+    facts["uncleared"] = uncleared_facts(status.uncleared)
     return facts
+
+
+def uncleared_facts(door: Door | None) -> dict[str, str] | None:
+    """What an engine still has of a door that is closed, and why, if any does."""
+    if door is None:
+        return None
+    return {"runtime": door.runtime, "container": door.container, "message": door.uncleared}
 
 
 def door_facts(door: Door) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from bootstrap_image.spec import Exit, Mode, Progress, Record, Status, StepResul
 from launcher import files, interrupt, pouring
 from launcher.bootstrap import context, due, records, results, scripts
 from launcher.bootstrap.capture import Capture
+from launcher.deadline import CLEAN_UP, Deadline
 from launcher.errors import HatchwayError
 from launcher.profiles import own_image
 
@@ -130,7 +131,8 @@ class _Job:
                     with interrupt.held():
                         capture.close()
                         late = cut_off and not ctx.runtime().made(scratch)
-                        ctx.runtime().remove(planned.name, grace=GRACE, late=late)
+                        rest = Deadline.after(GRACE + CLEAN_UP)
+                        ctx.runtime().within(rest).remove(planned.name, grace=GRACE, late=late)
         except HatchwayError as error:
             return Status.FAILED, None, f"{error.message} [{error.code}]"
         if poured.ended:

@@ -13,6 +13,7 @@ from bootstrap_image import spec
 from launcher import files, interrupt, locks, logfile
 from launcher.bootstrap import due, own, records, results, scripts
 from launcher.bootstrap.context import Context
+from launcher.deadline import CLEAN_UP, Deadline
 from launcher.errors import HatchwayError
 from launcher.profiles import bootstrap as profile
 
@@ -116,7 +117,8 @@ def _run(ctx: Context, batch: Batch) -> Summary:
 def _removed(runtime: Runtime) -> bool:
     """Whether nothing of the container is left; what is left, the next run removes."""
     with contextlib.suppress(HatchwayError):
-        runtime.remove(profile.NAME, grace=scripts.GRACE)
+        limit = Deadline.after(scripts.GRACE + CLEAN_UP)
+        runtime.within(limit).remove(profile.NAME, grace=scripts.GRACE)
         return True
     return False
 

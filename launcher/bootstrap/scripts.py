@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from bootstrap_image import spec
 from launcher import contract, files, interrupt, logfile
 from launcher.bootstrap import context, records, results
+from launcher.deadline import CLEAN_UP, Deadline
 from launcher.errors import ContainerError, HatchwayError
 from launcher.proc import Process
 from launcher.profiles import bootstrap as profile
@@ -49,7 +50,8 @@ def run(ctx: Context, batch: Batch, image: Image) -> Summary:
     except ContainerError as error:
         if error.code == "container.stuck":
             with contextlib.suppress(HatchwayError):  # told to end, it says how far it came
-                ctx.runtime().remove(profile.NAME, grace=GRACE)
+                late = ctx.runtime().within(Deadline.after(GRACE + CLEAN_UP))
+                late.remove(profile.NAME, grace=GRACE)
         elif error.code != "container.died":  # or it was done before the engine could look
             raise
         failure = error

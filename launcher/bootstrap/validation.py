@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bootstrap_image import spec
 from launcher import contract, files, interrupt, process
+from launcher.deadline import CLEAN_UP, Deadline
 from launcher.errors import ContainerError, HatchwayError, SettingsError
 from launcher.plan import Mount
 from launcher.profiles import check
@@ -58,7 +59,7 @@ def look(data: bytes, image: Image, host: Host, runtime: Runtime, *, asked: str)
             done = process.run(argv, timeout=LIMIT, check=False)
         finally:
             with interrupt.held(), contextlib.suppress(HatchwayError):
-                runtime.remove(name, grace=0)
+                runtime.within(Deadline.after(CLEAN_UP)).remove(name, grace=0)
     if done.status not in _ANSWERS:
         message = f"the check did not come to its end: {done.complaint()}"
         raise ContainerError("container.died", message, "Try another engine: --runtime")

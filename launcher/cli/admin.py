@@ -13,6 +13,7 @@ from launcher.cli.options import (
     AuthfileOption,
     OutputOption,
     QuietOption,
+    StopTimeoutOption,
     TimeoutOption,
 )
 from launcher.cli.output import Output
@@ -118,21 +119,35 @@ def start(
 @spread("engine", EngineFlags)
 def stop(
     engine: EngineFlags = AS_SET,
+    timeout: StopTimeoutOption = 60.0,
     form: OutputOption = Output.TEXT,
 ) -> int:
     """Close the door: end all sessions and leave nothing behind. Twice is as good as once."""
     from launcher.admin import closing
+    from launcher.admin import status as status_
+    from launcher.cli import status_text
+    from launcher.deadline import Deadline
     from launcher.host import Host, require_root
 
     require_root()
     settings = options.load_settings()
-    was_open = closing.close_door(engine.wish(settings), Host.read())
+    limit = Deadline.after(timeout)
+    closed = closing.close_door(engine.wish(settings), Host.read(), deadline=limit)
+    left = closed.uncleared
     with output.answer():
+        if left is not None:
+            output.warning(status_text.uncleared(left))
         if form is Output.TEXT:
-            output.line("The door is closed." if was_open else "The door was closed already.")
+            said = "The door is closed." if closed.was_open else "The door was closed already."
+            output.line(said)
         else:
-            output.data({"state": "closed", "was_open": was_open}, form)
-    return Exit.DONE
+            facts = {
+                "state": "closed",
+                "was_open": closed.was_open,
+                "uncleared": status_.uncleared_facts(left),
+            }
+            output.data(facts, form)
+    return Exit.DONE if left is None else Exit.DEGRADED
 
 
 @app.command()
@@ -293,10 +308,11 @@ def _print_plan(request: Request, host: Host, form: Output) -> int:
     from launcher import door as doors
     from launcher import images, runtimes
     from launcher.admin import opening
+    from launcher.deadline import Deadline
     from launcher.references import Reference
     from launcher.runtimes.base import Image
 
-    choice = runtimes.choose(request.wish, host)
+    choice = runtimes.choose(request.wish, host, Deadline.after(request.timeout))
     reference = Reference.parse(request.image)
     found = images.find(reference, runtime=choice.runtime, store=doors.STATE)
     planned = opening.plan(request, host, found or Image(reference.local_name(), ""))

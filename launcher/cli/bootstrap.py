@@ -123,6 +123,7 @@ def validate(
     from bootstrap_image.spec import USER_DATA_LIMIT
     from launcher import monitor, runtimes
     from launcher.bootstrap import validation
+    from launcher.deadline import Deadline
     from launcher.host import Host
 
     settings = options.load_settings()
@@ -132,10 +133,11 @@ def validate(
     else:
         data = validation.read(file)
     host = Host.read()
-    chosen = runtimes.choose(engine.wish(settings), host).runtime
+    limit = Deadline.after(timeout or PULL_LIMIT)
+    chosen = runtimes.choose(engine.wish(settings), host, limit).runtime
     with monitor.for_terminal(quiet=quiet) as listener:
         have = options.ensure(settings, listener, options.pull_policy("missing"), authfile)
-        found = have(reference, chosen, timeout or PULL_LIMIT)
+        found = have(reference, chosen, limit.left())
         facts = validation.look(data, found, host, chosen, asked=reference)
     if form is Output.TEXT:
         output.lines(validation.lines(facts, "standard input" if file == "-" else file))
@@ -163,18 +165,19 @@ def _run(
 ) -> tuple[Summary, ...]:
     from launcher import monitor, runtimes
     from launcher.bootstrap import gathering, running
+    from launcher.deadline import Deadline
     from launcher.host import Host
     from launcher.images import Pull
 
     request = gathering.request(settings, gathering.gather(settings, names))
     if not request.batches:
         return ()
-    host = Host.read()
+    host, limit = Host.read(), Deadline.after(request.timeout)
     with monitor.for_terminal(quiet=quiet) as listener:
         return running.run(
             request,
             host,
-            runtime=lambda: runtimes.choose(AS_SET.wish(settings), host).runtime,
+            runtime=lambda: runtimes.choose(AS_SET.wish(settings), host, limit).runtime,
             ensure=options.ensure(settings, listener, Pull.MISSING),
             find=options.find_image,
             monitor=listener,

@@ -43,16 +43,18 @@ def pull(
 ) -> int:
     """Fetch an image from its registry, so that a later start needs no network."""
     from launcher import monitor, runtimes
+    from launcher.deadline import Deadline
     from launcher.host import Host, require_root
 
     settings = options.load_settings()
     reference = options.checked_image(image or settings.admin.source)
     chosen_policy = options.checked("--pull", options.pull_policy, policy)
     require_root()
-    choice = runtimes.choose(engine.wish(settings), Host.read())
+    limit = Deadline.after(timeout or PULL_LIMIT)
+    choice = runtimes.choose(engine.wish(settings), Host.read(), limit)
     with monitor.for_terminal(quiet=quiet) as listener:
         have = options.ensure(settings, listener, chosen_policy, authfile)
-        found = have(reference, choice.runtime, timeout or PULL_LIMIT)
+        found = have(reference, choice.runtime, limit.left())
     _print(found, form)
     return Exit.DONE
 
@@ -74,6 +76,7 @@ def load(
 
     from launcher import door as doors
     from launcher import image_names, images, monitor, runtimes
+    from launcher.deadline import Deadline
     from launcher.host import Host, require_root
     from launcher.incoming import Limits
     from launcher.settings import parse_size
@@ -82,7 +85,8 @@ def load(
     settings = options.load_settings()
     terms = image_names.terms(settings, name=name, digest=digest)
     most, reserve = settings.images.archive_limit, settings.images.disk_reserve
-    choice = runtimes.choose(engine.wish(settings), Host.read())
+    limit = Deadline.after(timeout or PULL_LIMIT)
+    choice = runtimes.choose(engine.wish(settings), Host.read(), limit)
     source = sys.stdin.buffer if archive == "-" else Path(archive)
     with monitor.for_terminal(quiet=quiet) as listener:
         found = images.load(
@@ -90,7 +94,7 @@ def load(
             runtime=choice.runtime,
             store=doors.STATE,
             monitor=listener,
-            timeout=timeout or PULL_LIMIT,
+            timeout=limit.left(),
             terms=terms,
             limits=Limits(unpacked=parse_size(most), reserve=parse_size(reserve)),
         )

@@ -28,6 +28,9 @@ AuthfileOption = Annotated[
 TimeoutOption = Annotated[
     float | None, typer.Option("--timeout", min=1, help="Seconds for all of it, the pull too.")
 ]
+StopTimeoutOption = Annotated[
+    float, typer.Option("--timeout", min=1, help="Seconds for all of it, the engine's part too.")
+]
 
 T = TypeVar("T")
 

@@ -24,6 +24,8 @@ def render(status: Status) -> list[str]:
         lines += [f"          | {line}" for line in status.reason.log.splitlines()]
         if status.reason.hint:
             lines.append(f"hint      {status.reason.hint}")
+    if status.uncleared is not None:
+        lines.append(f"left      {uncleared(status.uncleared)}")
     if status.door is not None and status.door.state == "open":
         lines += door(status.door)
     for session in status.sessions:
@@ -32,6 +34,14 @@ def render(status: Status) -> list[str]:
             f"port {session.port} since {_when(session.since)}"
         )
     return lines
+
+
+def uncleared(found: Door) -> str:
+    """What is still to be cleared of a door that is closed, and who does it."""
+    return (
+        f"{found.runtime} still has the container {found.container}, without a process: "
+        f"{found.uncleared}; the next start or stop removes it"
+    )
 
 
 def door(found: Door) -> list[str]:

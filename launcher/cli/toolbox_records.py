@@ -10,20 +10,21 @@ from typing import Annotated
 import typer
 
 from launcher.cli import output
-from launcher.cli.options import OutputOption
+from launcher.cli.options import OutputOption, StopTimeoutOption
 from launcher.cli.output import Output
 from launcher.errors import Exit, HatchwayError
 
 IdArgument = Annotated[str, typer.Argument(help="As `run --detach` printed it; its beginning.")]
 
 
-def list_(form: OutputOption = Output.TEXT) -> int:
+def list_(timeout: StopTimeoutOption = 10.0, form: OutputOption = Output.TEXT) -> int:
     """Toolboxes that are kept, those that run now, and work in the background."""
+    from launcher.deadline import Deadline
     from launcher.host import Host, require_root
     from toolbox import listing
 
     require_root()
-    found = listing.look(Host.read())
+    found = listing.look(Host.read(), Deadline.after(timeout))
     if form is Output.TEXT:
         output.lines(listing.render(found))
     else:
@@ -36,14 +37,16 @@ def rm(
     force: Annotated[
         bool, typer.Option("--force", help="End who is inside; forget it if its engine is gone.")
     ] = False,
+    timeout: StopTimeoutOption = 60.0,
 ) -> int:
     """Remove a toolbox that is kept, with all that was installed in it."""
+    from launcher.deadline import Deadline
     from launcher.host import Host, require_root
     from toolbox import kept
     from toolbox.request import parse_name
 
     require_root()
-    gone = kept.remove(parse_name(name), Host.read(), force=force)
+    gone = kept.remove(parse_name(name), Host.read(), Deadline.after(timeout), force=force)
     what = "gone" if gone else "forgotten; what its engine still has of it stays there"
     with output.answer():
         output.line(f"The toolbox {name} is {what}.")
@@ -91,13 +94,15 @@ def wait(
     return TIMED_OUT if status is None else status
 
 
-def stop(own: IdArgument, form: OutputOption = Output.TEXT) -> int:
+def stop(
+    own: IdArgument, timeout: StopTimeoutOption = 60.0, form: OutputOption = Output.TEXT
+) -> int:
     """End detached work: SIGTERM, and SIGKILL ten seconds later. Twice is as good as once."""
     from launcher.host import require_root
     from toolbox import detaching
 
     require_root()
-    now = detaching.stop(own)
+    now = detaching.stop(own, timeout=timeout)
     with output.answer():
         if form is Output.TEXT:
             output.line(f"{now.id} has {now.state} with status {now.status}.")

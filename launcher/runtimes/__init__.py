@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from launcher import process
+from launcher.deadline import NEVER, Deadline
 from launcher.errors import RuntimeUnavailableError, UsageError
+from launcher.runtimes import answering
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +26,8 @@ CONTAINERD_SOCKETS: Final = (
     "/run/docker/containerd/containerd.sock",
 )
 DOCKER_SOCKET: Final = "/run/docker.sock"
-CONNECT_LIMIT: Final = 2.0
+# Seconds until a daemon counts as one that hangs; under load the slow ones take two or three.
+ANSWER_LIMIT: Final = 10.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -54,24 +56,28 @@ class Found(NamedTuple):
     socket: str = ""
 
 
-def choose(wish: Wish, host: Host) -> Choice:
-    """The runtime to use; `RuntimeUnavailableError` lists what was looked at and found wanting."""
+def choose(wish: Wish, host: Host, deadline: Deadline = NEVER) -> Choice:
+    """The runtime to use, bound to the deadline.
+
+    `RuntimeUnavailableError` lists what was looked at and found wanting.
+    """
     if wish.name != "auto":
         if wish.name not in TABLE:
             message = f"there is no runtime {wish.name!r}"
             raise UsageError("usage.invalid", message, f"Choose auto, {', '.join(TABLE)}.")
-        found = TABLE[wish.name](wish, host)
+        found = TABLE[wish.name](wish, host, deadline)
         if found.runtime is None:
-            hint = "Install or start it, or choose another with --runtime."
-            raise RuntimeUnavailableError("runtime.down", f"{wish.name}: {found.why}", hint)
+            raise _unavailable(wish.name, found.why)
         again = dataclasses.replace(wish, socket=found.socket)
-        return Choice(found.runtime, "asked for", again)
+        return Choice(found.runtime.within(deadline), "asked for", again)
     looked_at: dict[str, str] = {}
     for name in _AUTOMATIC:
-        found = TABLE[name](wish, host)
+        # One that hangs takes no more than half of the time from those that follow.
+        found = TABLE[name](wish, host, deadline.within(deadline.left(2 * ANSWER_LIMIT) / 2))
         if found.runtime is not None:
             again = Wish(name, found.socket, wish.namespace)
-            return Choice(found.runtime, f"{found.why}{_passed_over(looked_at)}", again)
+            runtime = found.runtime.within(deadline)
+            return Choice(runtime, f"{found.why}{_passed_over(looked_at)}", again)
         looked_at[name] = found.why
     hint = "Start one of them, or name its socket with --socket."
     message = "no container runtime was found: " + "; ".join(
@@ -80,11 +86,19 @@ def choose(wish: Wish, host: Host) -> Choice:
     raise RuntimeUnavailableError("runtime.none", message, hint, looked_at=looked_at)
 
 
+def _unavailable(name: str, why: str) -> RuntimeUnavailableError:
+    if answering.HUNG in why:
+        hint = "Restart it, or choose another with --runtime."
+        return RuntimeUnavailableError("runtime.timeout", f"{name} hangs: {why}", hint)
+    hint = "Install or start it, or choose another with --runtime."
+    return RuntimeUnavailableError("runtime.down", f"{name}: {why}", hint)
+
+
 def _passed_over(looked_at: dict[str, str]) -> str:
     return f" (not {' or '.join(looked_at)}, which did not answer)" if looked_at else ""
 
 
-def _containerd(wish: Wish, _host: Host) -> Found:
+def _containerd(wish: Wish, _host: Host, deadline: Deadline) -> Found:
     program = process.find_program("ctr")
     if program is None:
         return Found(None, "no ctr on PATH")
@@ -93,7 +107,7 @@ def _containerd(wish: Wish, _host: Host) -> Found:
 
     problems = []
     for address in [wish.socket] if wish.socket else CONTAINERD_SOCKETS:
-        problem = connect(address)
+        problem = silence(address, answering.GRPC, deadline)
         if problem is None:
             runtime = Containerd(Ctr(program, address, wish.namespace))
             return Found(runtime, f"containerd answers at {address}", address)
@@ -101,12 +115,12 @@ def _containerd(wish: Wish, _host: Host) -> Found:
     return Found(None, ", ".join(problems))
 
 
-def _docker(wish: Wish, _host: Host) -> Found:
+def _docker(wish: Wish, _host: Host, deadline: Deadline) -> Found:
     program = process.find_program("docker")
     if program is None:
         return Found(None, "no docker on PATH")
     address = wish.socket or _docker_socket()
-    problem = connect(address)
+    problem = silence(address, answering.DOCKER, deadline)
     if problem is not None:
         return Found(None, f"{address}: {problem}")
     from launcher.runtimes.whales import Whales
@@ -120,7 +134,7 @@ def _docker_socket() -> str:
     return named.removeprefix("unix://") if named.startswith("unix://") else DOCKER_SOCKET
 
 
-def _podman(_wish: Wish, host: Host) -> Found:
+def _podman(_wish: Wish, host: Host, _deadline: Deadline) -> Found:
     program = process.find_program("podman")
     if program is None:
         return Found(None, "no podman on PATH")
@@ -135,12 +149,12 @@ def _podman(_wish: Wish, host: Host) -> Found:
     return Found(Podman("podman", program, options), f"podman is at {program}")
 
 
-def _nerdctl(wish: Wish, _host: Host) -> Found:
+def _nerdctl(wish: Wish, _host: Host, deadline: Deadline) -> Found:
     program = process.find_program("nerdctl")
     if program is None:
         return Found(None, "no nerdctl on PATH")
     address = wish.socket or CONTAINERD_SOCKETS[1]
-    problem = connect(address)
+    problem = silence(address, answering.GRPC, deadline)
     if problem is not None:
         return Found(None, f"{address}: {problem}")
     from launcher.runtimes.whales import Whales
@@ -149,18 +163,12 @@ def _nerdctl(wish: Wish, _host: Host) -> Found:
     return Found(Whales("nerdctl", program, options), f"containerd answers at {address}", address)
 
 
-def connect(address: str) -> str | None:
-    """Why nobody answers on the socket, or None."""
-    with socket.socket(socket.AF_UNIX) as client:
-        client.settimeout(CONNECT_LIMIT)
-        try:
-            client.connect(address)
-        except OSError as error:
-            return (error.strerror or str(error)).lower()
-    return None
+def silence(address: str, question: bytes, deadline: Deadline = NEVER) -> str | None:
+    """Why no daemon answers on the socket, or None."""
+    return answering.problem(address, question, deadline.left(ANSWER_LIMIT))
 
 
-TABLE: Final[dict[str, Callable[[Wish, Host], Found]]] = {
+TABLE: Final[dict[str, Callable[[Wish, Host, Deadline], Found]]] = {
     "docker": _docker,
     "containerd": _containerd,
     "podman": _podman,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from launcher.deadline import Deadline
     from launcher.plan import Plan
 
 # Below it every engine has its storage unless it is told otherwise.
@@ -90,6 +91,9 @@ class Runtime(Protocol):
     def name(self) -> str:
         """The name in the table of runtimes."""
 
+    def within(self, deadline: Deadline) -> Runtime:
+        """The same engine, of which nothing is asked that would last longer."""
+
     def describe(self) -> str:
         """One phrase that says which engine this is and where."""
 
@@ -117,6 +121,9 @@ class Runtime(Protocol):
 
     def made(self, scratch: Path) -> bool:
         """Whether the client of `foreground` has had its container made."""
+
+    def id_of(self, name: str, scratch: Path) -> str:
+        """The id of the container that the client of `foreground` has had made, or nothing."""
 
     def hears_end_of_input(self, scratch: Path, *, entered: str = "") -> bool:
         """Whether the client would notice by now that its stdin has ended.

@@ -47,8 +47,11 @@ def nonsense(engine: str, what: str, error: ValueError, kind: Kind, code: str) -
 
 def late(engine: str, what: str, error: HostError) -> Exception:
     """An engine that hangs is its own kind of trouble."""
-    if error.code != "host.timeout":
-        return error
+    return too_late(engine, what) if error.code == "host.timeout" else error
+
+
+def too_late(engine: str, what: str) -> Exception:
+    """It did not answer by the time by which all was to be done."""
     hint = f"Look whether {engine} works at all: {engine} ps"
     message = f"{engine}, asked to {what}, did not answer in time"
     return RuntimeUnavailableError("runtime.timeout", message, hint)

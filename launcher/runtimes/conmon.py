@@ -14,6 +14,7 @@ import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from launcher import proc, process
+from launcher.deadline import NEVER, Deadline
 from launcher.errors import HatchwayError
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class Monitor(NamedTuple):
     name: str
 
 
-def end(name: str, runtime: Callable[[], str]) -> None:
+def end(name: str, runtime: Callable[[], str], deadline: Deadline = NEVER) -> None:
     """End what a container of that name has left; podman is to know of none any more.
 
     `runtime` gives the OCI runtime's program. Nothing waits for this, so no failure is told.
@@ -39,7 +40,7 @@ def end(name: str, runtime: Callable[[], str]) -> None:
         if monitor.name == name:
             with contextlib.suppress(HatchwayError):
                 argv = (runtime(), "delete", "--force", monitor.container)
-                process.run(argv, timeout=_LIMIT, check=False)
+                process.run(argv, timeout=deadline.left(_LIMIT), check=False)
 
 
 def running() -> Iterator[Monitor]:

@@ -13,7 +13,7 @@ import dataclasses
 import functools
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from launcher import files
 from launcher.errors import ContainerError, Exit, ImageError, UsageError
@@ -26,6 +26,7 @@ from launcher.runtimes.tasks import Tasks
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from launcher.deadline import Deadline
     from launcher.plan import Plan
     from launcher.runtimes.base import Container, Entry, Image
     from launcher.runtimes.ctr import Ctr
@@ -41,6 +42,9 @@ class Containerd:
     name: str = "containerd"
     removes_what_ended: bool = False
     forwards_to_entries: bool = True
+
+    def within(self, deadline: Deadline) -> Self:
+        return dataclasses.replace(self, ctr=dataclasses.replace(self.ctr, deadline=deadline))
 
     def describe(self) -> str:
         return f"containerd at {self.ctr.socket}, namespace {self.ctr.namespace}"
@@ -93,6 +97,10 @@ class Containerd:
 
     def made(self, scratch: Path) -> bool:
         return (scratch / "pid").exists()
+
+    def id_of(self, name: str, scratch: Path) -> str:
+        del scratch
+        return name
 
     def hears_end_of_input(self, scratch: Path, *, entered: str = "") -> bool:
         """An end that comes before ctr knows its task is lost, and the command waits for ever."""
@@ -176,7 +184,7 @@ class Containerd:
 
     def remove(self, name: str, *, grace: float, late: bool = False) -> bool:
         del late  # nobody goes on with what a client began
-        orphans.wait(self.ctr.program, name)
+        orphans.wait(self.ctr.program, name, self.ctr.deadline)
         there = self._tasks.known(name)
         if there:
             self._tasks.end(name, grace)

@@ -7,6 +7,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Final
 
 from launcher import process
+from launcher.deadline import NEVER, Deadline
 from launcher.errors import ContainerError, HostError, ImageError, RuntimeUnavailableError
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ class Ctr:
     program: str
     socket: str
     namespace: str
+    deadline: Deadline = NEVER
 
     def argv(self, *argv: str) -> tuple[str, ...]:
         return (self.program, "--address", self.socket, "--namespace", self.namespace, *argv)
@@ -38,15 +40,23 @@ class Ctr:
         check: bool = True,
     ) -> process.Completed:
         """Run it for `limit` seconds at the most; what it refuses is a `kind`, unless unchecked."""
+        if self.deadline.passed:
+            raise self._late(argv[:2])
+        limit = self.deadline.left(limit)
         try:
             done = process.run(self.argv(*argv), timeout=limit, stdin=stdin, check=False)
         except HostError as error:
             if error.code != "host.timeout":
                 raise
-            raise RuntimeUnavailableError("runtime.timeout", error.message) from None
+            raise self._late(argv[:2]) from None
         if check and done.status != 0:
             raise self._explain(argv[:2], done.complaint(), kind)
         return done
+
+    def _late(self, verb: tuple[str, ...]) -> Exception:
+        message = f"containerd, asked to {' '.join(verb)}, did not answer in time"
+        hint = f"Look whether it works at all: {' '.join(self.argv('version'))}"
+        return RuntimeUnavailableError("runtime.timeout", message, hint)
 
     def _explain(
         self, verb: tuple[str, ...], said: str, kind: type[ContainerError | ImageError]

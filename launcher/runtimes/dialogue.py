@@ -14,6 +14,7 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from launcher import bounds, process
+from launcher.deadline import NEVER, Deadline
 from launcher.errors import ContainerError, HostError
 from launcher.runtimes import complaints
 
@@ -34,6 +35,7 @@ class Dialogue:
     name: str
     program: str
     options: tuple[str, ...]
+    deadline: Deadline = NEVER
 
     @functools.cached_property
     def library(self) -> Any:
@@ -82,10 +84,12 @@ class Dialogue:
         from python_on_whales.exceptions import DockerException
 
         problem = self.name, what
+        if self.deadline.passed:
+            raise complaints.too_late(*problem)
         try:
             with (
                 bounds.environment(),
-                bounds.deadline(limit, f"{self.name}, asked to {what},"),
+                bounds.deadline(self.deadline.left(limit), f"{self.name}, asked to {what},"),
             ):
                 yield
         except HostError as error:
@@ -99,6 +103,9 @@ class Dialogue:
     def _run(
         self, what: str, *argv: str, limit: float, stdin: bytes | Iterable[bytes] | None = None
     ) -> process.Completed:
+        if self.deadline.passed:
+            raise complaints.too_late(self.name, what)
+        limit = self.deadline.left(limit)
         try:
             return process.run(self.argv(*argv), timeout=limit, check=False, stdin=stdin)
         except HostError as error:

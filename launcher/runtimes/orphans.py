@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from launcher import interrupt, proc
+from launcher.deadline import NEVER, Deadline
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,12 +20,12 @@ _LIMIT: Final = 60.0  # seconds: as long as a client may take to start a contain
 _POLL: Final = 0.05
 
 
-def wait(program: str, container: str) -> None:
+def wait(program: str, container: str, deadline: Deadline = NEVER) -> None:
     """Wait until no `program` is about to start a container of that name in the background."""
-    until = time.monotonic() + _LIMIT
+    limit = deadline.within(_LIMIT)
     while any(_starts(pid, container) for pid in proc.called(Path(program).name)):
         interrupt.check()
-        if time.monotonic() > until:
+        if limit.passed:
             return
         time.sleep(_POLL)
 

@@ -31,7 +31,7 @@ class Podman(Whales):
             # Killed between its storage's note of a container and its own: it knows no such
             # container, yet lets no other take the name.
             self._engine.ask("remove the container", "rm", "--force", "--ignore", name)
-        conmon.end(name, self._oci_runtime)
+        conmon.end(name, self._oci_runtime, self.deadline)
         return there
 
     def _oci_runtime(self) -> str:

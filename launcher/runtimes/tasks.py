@@ -60,9 +60,9 @@ class Tasks:
             self._ends_within(name, grace)
 
     def _ends_within(self, name: str, seconds: float) -> bool:
-        until = time.monotonic() + seconds
+        until = self.ctr.deadline.within(seconds)
         while self.runs(name):
-            if time.monotonic() > until:
+            if until.passed:
                 return False
             time.sleep(POLL)
         return True

@@ -14,10 +14,11 @@ import json
 import signal
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 from launcher import files, interrupt, proc
-from launcher.errors import ContainerError, Exit, ImageError
+from launcher.deadline import NEVER, Deadline
+from launcher.errors import ContainerError, Exit, HatchwayError, ImageError
 from launcher.runtimes import client, lookup, oci, orphans
 from launcher.runtimes.base import USUAL_STORAGE, Container, Image, State
 from launcher.runtimes.dialogue import Dialogue
@@ -51,17 +52,21 @@ class Whales:
     name: str
     program: str
     options: tuple[str, ...] = ()
+    deadline: Deadline = NEVER
     start_options: ClassVar[tuple[str, ...]] = ()
     storage_form: ClassVar[str] = "{{.DockerRootDir}}"
     removes_what_ended: bool = True
     forwards_to_entries: bool = False
+
+    def within(self, deadline: Deadline) -> Self:
+        return dataclasses.replace(self, deadline=deadline)
 
     def describe(self) -> str:
         return " ".join((self.name, *self.options))
 
     @functools.cached_property
     def _engine(self) -> Dialogue:
-        return Dialogue(self.name, self.program, self.options)
+        return Dialogue(self.name, self.program, self.options, self.deadline)
 
     def find_image(self, name: str) -> Image | None:
         facts = self._engine.inspect("image", name)
@@ -107,8 +112,10 @@ class Whales:
                 stdin=text,
             )  # fmt: skip
         except interrupt.Interrupted:
-            with interrupt.held():  # so that whoever removes it finds it
-                self._find_late(plan.name)
+            with interrupt.held(), contextlib.suppress(HatchwayError):
+                # So that whoever removes it finds it.
+                late = self.within(Deadline.after(LATE_LIMIT))
+                late._find_late(plan.name)  # noqa: SLF001 - it is this very one
             raise
         started = self.find(plan.name)
         if started is None:  # it removed itself
@@ -128,6 +135,12 @@ class Whales:
 
     def made(self, scratch: Path) -> bool:
         return (scratch / "cid").exists()
+
+    def id_of(self, name: str, scratch: Path) -> str:
+        del name
+        with contextlib.suppress(OSError):
+            return (scratch / "cid").read_text(encoding="ascii").strip()
+        return ""
 
     def hears_end_of_input(self, scratch: Path, *, entered: str = "") -> bool:
         del scratch, entered
@@ -183,7 +196,7 @@ class Whales:
         return None if facts is None else _container(name, facts)
 
     def remove(self, name: str, *, grace: float, late: bool = False) -> bool:
-        orphans.wait(self.program, name)
+        orphans.wait(self.program, name, self.deadline)
         found = self._find_late(name) if late else self.find(name)
         if found is None:
             return False
@@ -191,20 +204,21 @@ class Whales:
             # The library leaves a time of 0 out, and the engine then takes ten seconds.
             self._tolerant("stop", name, grace, lambda c: c.stop(name, time=max(1, int(grace))))
         self._tolerant("remove", name, grace, lambda c: c.remove(name, force=True, volumes=True))
-        self._await_gone(name, time.monotonic() + REMOVE_LIMIT)
+        self._await_gone(name)
         return True
 
     def _find_late(self, name: str) -> Container | None:
         """A daemon goes on with what its client asked for."""
-        until = time.monotonic() + LATE_LIMIT
-        while (found := self.find(name)) is None and time.monotonic() < until:
+        until = self.deadline.within(LATE_LIMIT)
+        while (found := self.find(name)) is None and not until.passed:
             time.sleep(0.1)
         return found
 
-    def _await_gone(self, name: str, until: float) -> None:
+    def _await_gone(self, name: str) -> None:
         """A container that removes itself may still be at it when `rm` returns."""
+        until = self.deadline.within(REMOVE_LIMIT)
         while self.find(name) is not None:
-            if time.monotonic() > until:
+            if until.passed:
                 message = f"{self.name} does not remove the container {name}"
                 hint = (
                     f"Look at `{self.name} inspect {name}`; a process of it may hang in the kernel."

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
@@ -32,6 +32,9 @@ class Engine:
     plan: Plan | None = None
     given: bytes = b""
     removed: str = ""
+
+    def within(self, _deadline: object) -> Self:
+        return self
 
     def foreground(self, plan: Plan, *, interactive: bool, scratch: Path) -> tuple[str, ...]:
         assert not interactive

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from launcher import process, runtimes
 from launcher.errors import RuntimeUnavailableError
+from launcher.runtimes import answering
 from toolbox.target.containerd import Containerd
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def containerds(socket: str) -> list[Containerd]:
     problems = [] if program else ["no ctr on PATH"]
     found: dict[Path, Containerd] = {}
     for address in ((socket,) if socket else runtimes.CONTAINERD_SOCKETS) if program else ():
-        problem = runtimes.connect(address)
+        problem = runtimes.silence(address, answering.GRPC)
         if problem is None:
             found.setdefault(Path(address).resolve(), Containerd(program or "ctr", address))
         else:
