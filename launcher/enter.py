@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from admin_image.spec import HOST
-from launcher import mounts
+from launcher import mounts, streams
 from launcher.errors import ContainerError, Exit
 
 if TYPE_CHECKING:
@@ -80,5 +80,5 @@ def _join_cgroup(pid: int) -> None:
 
 
 def _fail(message: str, status: Exit) -> NoReturn:
-    print(f"hatchway: {message}", file=sys.stderr)  # noqa: T201 - we are no launcher any more
+    streams.tell(f"hatchway: {message}")
     sys.exit(status)

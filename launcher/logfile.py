@@ -21,14 +21,15 @@ LINE: Final = 400  # bytes, more than most lines have
 
 
 def tail(path: Path, lines: int) -> list[str]:
-    """The last lines; none is empty."""
+    """The last lines, with bytes that are no text as `surrogateescape` has them; none is empty."""
     try:
         with _open(path) as stream:
             stream.seek(max(0, os.fstat(stream.fileno()).st_size - LINE * lines))
-            text = stream.read().decode("utf-8", "replace")
+            text = stream.read().decode("utf-8", "surrogateescape")
     except OSError:
         return []
-    return text.splitlines()[-lines:] if lines else []
+    # Nothing else ends a line: what is piped is to come out as it was written.
+    return text.removesuffix("\n").split("\n")[-lines:] if lines and text else []
 
 
 def follow(path: Path) -> Iterator[str]:
@@ -71,7 +72,7 @@ class Growth:
             return []
         self._position += len(data)
         *whole, self._rest = (self._rest + data).split(b"\n")
-        return [line.decode("utf-8", "replace") for line in whole]
+        return [line.decode("utf-8", "surrogateescape") for line in whole]
 
 
 def _open(path: Path) -> IO[bytes]:

@@ -12,7 +12,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
-from launcher import streams
+from launcher import streams, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -103,6 +103,7 @@ class LiveMonitor(LineMonitor):
         with self._lock:
             if self._bar is None:
                 self._open()
+            what = visible.line(what)
             self._bar.update(self._task, description=what, completed=done, total=total or None)
         if total and done >= total:
             self.close()
@@ -117,14 +118,20 @@ class LiveMonitor(LineMonitor):
         if self._bar is None:
             super()._line(text)
         else:
-            self._bar.console.print(text, markup=False, highlight=False)
+            # rich takes a bell out of it, and lets an escape through.
+            self._bar.console.print(visible.line(text), markup=False, highlight=False)
 
     def _open(self) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
         from rich.progress import TransferSpeedColumn as Speed
 
-        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), Speed())
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            DownloadColumn(),
+            Speed(),
+        )
         self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
         self._task = self._bar.add_task("")
         self._bar.start()

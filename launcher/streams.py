@@ -1,15 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Standard streams that the caller closed, whose reader is gone, or whose disk is full.
+"""Standard streams, and the one way to them for text.
 
-Whoever calls us may do any of it, and what we do for him is done all the same.
+The caller may have closed one, its reader may be gone, its disk full: what we do for him is done
+all the same. What a terminal would take for a command is shown on it (`visible`); what is piped is
+written as it is, bytes that are no text too.
 """
 
 from __future__ import annotations
 
+import codecs
 import contextlib
+import io
 import os
 import sys
-from typing import TextIO
+from typing import TYPE_CHECKING, Final, TextIO
+
+from launcher import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+_ERRORS: Final = "hatchway"
 
 
 def complete() -> None:
@@ -19,6 +30,18 @@ def complete() -> None:
             _fill(number)
             mode = "w" if number else "r"
             setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
+    codecs.register_error(_ERRORS, _bytes_or_escapes)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=_ERRORS)
+
+
+def _bytes_or_escapes(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Bytes of a name or a log as they were; what a stream's encoding lacks, by its number."""
+    try:
+        return codecs.lookup_error("surrogateescape")(error)
+    except UnicodeError:
+        return codecs.backslashreplace_errors(error)
 
 
 def _fill(number: int) -> None:
@@ -40,10 +63,36 @@ def abandon(stream: TextIO) -> None:
     os.close(nowhere)
 
 
-def tell(text: str, stream: TextIO | None = None) -> None:
+def write(text: str, stream: TextIO, shown: Callable[[str], str] = visible.line) -> None:
+    """A line, to be seen at once; `OSError` where it cannot be written.
+
+    With every other line that we print it passes here, so that none commands a terminal.
+    """
+    print(shown(text) if stream.isatty() else text, file=stream, flush=True)
+
+
+def tell(
+    text: str, stream: TextIO | None = None, shown: Callable[[str], str] = visible.line
+) -> None:
     """A line on standard error, or another stream, for whoever is still there to read it."""
     stream = stream or sys.stderr
     try:
-        print(text, file=stream, flush=True)
+        write(text, stream, shown)
     except OSError:
         abandon(stream)
+
+
+def pour(chunks: Iterable[tuple[int, bytes]]) -> None:
+    """Hand on what was printed before, each piece to its descriptor, as `write` does with lines."""
+    sys.stdout.flush()
+    flows = {number: visible.Flow() for number in (1, 2) if os.isatty(number)}
+    for number, data in chunks:
+        _write_all(number, flows[number].feed(data) if number in flows else data)
+    for number, flow in flows.items():
+        _write_all(number, flow.feed(b"", final=True))
+
+
+def _write_all(number: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(number, view) :]

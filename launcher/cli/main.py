@@ -13,7 +13,7 @@ import typer
 # Typer carries its own copy of Click, and offers its base exception nowhere else.
 from typer._click.exceptions import ClickException, NoArgsIsHelpError
 
-from launcher import VERSION, interrupt, streams
+from launcher import VERSION, interrupt, streams, visible
 from launcher.cli import doctor, host, output
 from launcher.errors import Exit, HatchwayError, UsageError
 
@@ -57,7 +57,7 @@ def main() -> NoReturn:
         output.error(problem, form)
         sys.exit(problem.exit)
     except NoArgsIsHelpError as bare:
-        streams.tell(bare.format_message())
+        streams.tell(bare.format_message(), shown=visible.block)
         sys.exit(Exit.USAGE)
     except ClickException as problem:
         output.error(_usage(problem), form)

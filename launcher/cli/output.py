@@ -6,17 +6,21 @@ from __future__ import annotations
 import contextlib
 import enum
 import json
+import re
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from launcher import streams
+from launcher import streams, visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from launcher.errors import HatchwayError
     from launcher.plan import Plan
     from launcher.runtimes import Choice
+
+
+_SURROGATE: Final = re.compile(r"\\ud[89a-f]")
 
 
 class Output(enum.StrEnum):
@@ -60,15 +64,27 @@ def asked_for(argv: Sequence[str]) -> Output:
 
 
 def data(value: Any, form: Output) -> None:
-    """One JSON object on standard output; compact for `jsonl`."""
+    """One JSON object on standard output; compact for `jsonl`.
+
+    It is ASCII, with control characters by their numbers; a byte that is no text becomes U+FFFD,
+    for half a surrogate pair is nothing that every reader takes.
+    """
     indent = 2 if form is Output.JSON else None
-    line(json.dumps(value, indent=indent))
+    text = json.dumps(value, indent=indent)
+    if _SURROGATE.search(text):
+        whole = json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
+        text = json.dumps(json.loads(whole), indent=indent)
+    _write(text.replace("\x7f", "\\u007f"), shown=visible.block)
 
 
 def line(text: str) -> None:
     """What is to be seen at once, whoever reads us through a pipe."""
+    _write(text)
+
+
+def _write(text: str, shown: Callable[[str], str] = visible.line) -> None:
     try:
-        print(text, flush=True)
+        streams.write(text, sys.stdout, shown)
     except OSError as error:
         streams.abandon(sys.stdout)
         raise UnheardError(error) from None

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import Annotated
 
 import typer
 
+from launcher import streams
 from launcher.cli import output
 from launcher.cli.options import OutputOption, StopTimeoutOption
 from launcher.cli.output import Output
@@ -68,11 +68,7 @@ def logs(
         return work.found(there.id).state in ("starting", "running")
 
     chunks = worklog.follow(there.log, going) if follow else worklog.read(there.log)
-    sys.stdout.flush()
-    for stream, data in chunks:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(stream, view) :]
+    streams.pour(chunks)
     return Exit.DONE
 
 
