@@ -17,7 +17,7 @@ from toolbox import claims, foreground, planning, sweeping
 from toolbox.claims import Claim, Record
 from toolbox.relay import Relay
 from toolbox.shells import SHELLS
-from toolbox.target import joining
+from toolbox.target import joining, pinning
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from launcher.runtimes.base import Image, Runtime
     from toolbox.request import Request
     from toolbox.spawning import Streams
+    from toolbox.target.found import Target
 
     Ensure = Callable[[Runtime, float], Image]
 
@@ -100,20 +101,21 @@ class _Session:
         quiet = not last and self.request.terminal  # a terminal's stderr is the client's alone
         clean = late = False
         try:
-            argv = self.runtime.foreground(
-                plan, interactive=self.request.interactive, scratch=claim.directory
-            )
-            self.monitor.close()
-            with foreground.blocked(), foreground.terminal_kept():
-                interrupt.check()
-                with self._input(plan, claim.directory) as streams:
-                    client = foreground.Client(
-                        argv,
-                        streams=streams,
-                        silent=quiet,
-                        hears=lambda: self._runs(plan, claim.directory),
-                    )
-                status, ended = self._wait(client, plan)
+            with pinning.pinned(plan, self._target()) as joined:
+                argv = self.runtime.foreground(
+                    joined, interactive=self.request.interactive, scratch=claim.directory
+                )
+                self.monitor.close()
+                with foreground.blocked(), foreground.terminal_kept():
+                    interrupt.check()
+                    with self._input(plan, claim.directory) as streams:
+                        client = foreground.Client(
+                            argv,
+                            streams=streams,
+                            silent=quiet,
+                            hears=lambda: self._runs(plan, claim.directory),
+                        )
+                    status, ended = self._wait(client, plan)
             # A client that a signal reaches as it starts the container leaves it half made.
             clean = ended and not client.asked_to_end
             cut_off = bool(client.asked_to_end) or client.killed
@@ -125,6 +127,9 @@ class _Session:
             return status
         finally:
             self._clean_up(claim, plan, clean=clean, late=late)
+
+    def _target(self) -> Target | None:
+        return self.request.joining.target if self.request.joining else None
 
     @contextlib.contextmanager
     def _input(self, plan: Plan, scratch: Path) -> Iterator[Streams]:

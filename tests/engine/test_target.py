@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import re
 import signal
@@ -14,13 +15,25 @@ from typing import TYPE_CHECKING
 import pexpect
 import pytest
 
+from launcher.errors import TargetError
+from launcher.host import Host
+from launcher.monitor import SilentMonitor
+from launcher.proc import Process
+from launcher.runtimes import Wish
+from launcher.runtimes.base import State
 from tests.engine import target as targets
 from tests.engine.target import PROGRAM, SCRATCH, Target
 from tests.engine.toolbox import CLIENT_LISTENS, Toolbox, busybox_archive, eventually, processes
+from toolbox import running
+from toolbox.request import Request
+from toolbox.target import found as targets_found
+from toolbox.target.joining import Joining
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from launcher.runtimes.base import Image, Runtime
 
 pytestmark = pytest.mark.engine
 
@@ -271,6 +284,36 @@ def test_another_image_joins_what_its_engine_can_join(box: Toolbox, other: Targe
         assert child.wait(60) == 143
         assert child.stderr is not None
         assert "/proc/1/root" in child.stderr.read()
+
+
+def test_another_image_is_not_started_beside_whoever_has_the_targets_pid_by_now(
+    box: Toolbox, other: Target
+) -> None:
+    """As it was looked at, the target was another process of that pid, which ended since."""
+    if box.engine == "docker":
+        pytest.skip("docker joins containers by their id")
+    process = Process.of(other.pid)
+    assert process is not None
+    before = dataclasses.replace(process, started=process.started - 1)
+    joining = Joining(
+        target=targets_found.Target(
+            runtime="pid", id=str(other.pid), name="before", state=State.RUNNING, process=before
+        )
+    )
+    _, name, _, socket = (*box.flags, "", "")[:4]
+    request = Request(
+        image=SCRATCH, command=("/sleep", "0"), joining=joining, interactive=False,
+        wish=Wish(name, socket),
+    )  # fmt: skip
+    with pytest.raises(TargetError) as caught:
+        running.run(request, Host.read(), lambda runtime, _: _held(runtime), SilentMonitor())
+    assert caught.value.code == "target.gone"
+
+
+def _held(runtime: Runtime) -> Image:
+    image = runtime.find_image(SCRATCH)
+    assert image is not None
+    return image
 
 
 @pytest.mark.parametrize(
