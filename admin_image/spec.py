@@ -116,7 +116,9 @@ class Phase:
 
 # The program that puts a command beside a container; to be followed by `JoinSpec.words()`.
 JOIN = ("/usr/bin/python3", "-IS", "/usr/lib/hatchway/join")
-# Where it shows the target's files.
+# The program that becomes an observer and then its arguments: `UID COMMAND ARGUMENT...`.
+OBSERVE = ("/usr/bin/python3", "-IS", "/usr/lib/hatchway/observe")
+# Where the joiner shows the target's files.
 TARGET = "/target"
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from typing import NoReturn
+from typing import Any, NoReturn
 
 # linux/mount.h, linux/fcntl.h, linux/sched.h, linux/prctl.h
 AT_FDCWD = -100
@@ -42,8 +42,12 @@ CLONE_NEWUSER = 0x10000000
 CLONE_NEWPID = 0x20000000
 CLONE_NEWNET = 0x40000000
 PR_SET_PDEATHSIG = 1
+PR_SET_KEEPCAPS = 8
 PR_CAPBSET_DROP = 24
 PR_SET_CHILD_SUBREAPER = 36
+PR_SET_NO_NEW_PRIVS = 38
+PR_CAP_AMBIENT = 47
+PR_CAP_AMBIENT_RAISE = 2
 # The same number on every architecture since 5.12: asm-generic/unistd.h.
 NR_MOUNT_SETATTR = 442
 NR_OPEN_TREE, NR_MOVE_MOUNT = 428, 429
@@ -97,9 +101,18 @@ def syncfs(descriptor: int) -> None:
         oserror()
 
 
-def prctl(option: int, argument: int) -> None:
-    if _libc.prctl(option, ctypes.c_ulong(argument), 0, 0, 0) < 0:
+def prctl(option: int, argument: int, further: int = 0) -> None:
+    if _libc.prctl(option, ctypes.c_ulong(argument), ctypes.c_ulong(further), 0, 0) < 0:
         oserror()
+
+
+def syscall(number: int, *arguments: Any) -> int:
+    """A call that the libc may not know; plain numbers are passed as the kernel's `long`."""
+    words = (ctypes.c_long(each) if isinstance(each, int) else each for each in arguments)
+    result = int(_libc.syscall(ctypes.c_long(number), *words))
+    if result < 0:
+        oserror()
+    return result
 
 
 def open_tree(directory: int, path: str, flags: int) -> int:
@@ -125,11 +138,21 @@ def pivot_root(new_root: str, put_old: str) -> None:
         oserror(new_root)
 
 
-def capset(mask: int) -> None:
-    """Make the capabilities in `mask` those that this process has, and none inheritable."""
+def capset(mask: int, *, inheritable: int = 0) -> None:
+    """Make the capabilities in `mask` those that this process has, and those it may hand on."""
     header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0)
     low, high = mask & 0xFFFFFFFF, mask >> 32
+    on_low, on_high = inheritable & 0xFFFFFFFF, inheritable >> 32
     # struct __user_cap_data_struct[2]: effective, permitted, inheritable
-    data = (ctypes.c_uint32 * 6)(low, low, 0, high, high, 0)
+    data = (ctypes.c_uint32 * 6)(low, low, on_low, high, high, on_high)
     if _libc.capset(header, data) < 0:
         oserror()
+
+
+def permitted() -> int:
+    """The capabilities that this process may have."""
+    header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0)
+    data = (ctypes.c_uint32 * 6)()
+    if _libc.capget(header, data) < 0:
+        oserror()
+    return data[1] | data[4] << 32

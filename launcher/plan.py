@@ -62,9 +62,10 @@ class Plan:
     one is its own. `tmpfs` are places for empty file systems of its own.
 
     Unless `confined` it gets all devices, no seccomp filter and no masked paths; confined, what
-    its engine gives to any container; `looks_only` adds a filter against signals and daemons'
-    sockets. `command` stands for the image's entrypoint and arguments
-    together, and none, `user` or `workdir` means the image's own. `terminal` gives it one.
+    its engine gives to any container; `looks_only` is for one that may change nothing: a filter
+    that allows what reading takes, and no right that it does not begin with. `command` stands for
+    the image's entrypoint and arguments together, and none, `user` or `workdir` means the image's
+    own. `terminal` gives it one.
     """
 
     name: str
@@ -110,7 +111,7 @@ class Plan:
             lines.append(f"runs       {shlex.join(self.command)}")
         lines += [f"joins      {kind} {path}" for kind, path in self.joins.items()]
         if self.confined:
-            more = ", no signals, no daemons' sockets" if self.looks_only else ""
+            more = ", no sockets but netlink, no new rights" if self.looks_only else ""
             lines.append(f"confined   seccomp, masked paths, ordinary devices{more}")
         for mount in self.mounts:
             mode = "ro" if mount.read_only else "rw"

@@ -26,7 +26,7 @@ from launcher.errors import (
 )
 from launcher.runtimes import Wish
 from launcher.runtimes.base import State
-from toolbox import claims, planning
+from toolbox import claims, observing, planning
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,7 +44,10 @@ STOP_GRACE: Final = 1.0  # `sleep` needs none, and all others have left
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """A toolbox on disk; `made` is in seconds since the epoch, `volumes` as they were asked for."""
+    """A toolbox on disk; `made` is in seconds since the epoch, `volumes` as they were asked for.
+
+    `prefix` stands before each command in it.
+    """
 
     name: str
     runtime: str
@@ -56,6 +59,7 @@ class Kept:
     host_rw: bool
     volumes: tuple[str, ...]
     made: float
+    prefix: tuple[str, ...] = ()
 
     @property
     def container(self) -> str:
@@ -69,7 +73,8 @@ class Kept:
     def read(cls, name: str) -> Self | None:
         try:
             facts: dict[str, Any] = json.loads((RECORDS / f"{name}.json").read_bytes())
-            return cls(**{**facts, "volumes": tuple(facts["volumes"])})
+            lists = {"volumes": facts["volumes"], "prefix": facts.get("prefix", ())}
+            return cls(**{**facts, **{name: tuple(words) for name, words in lists.items()}})
         except (OSError, ValueError, TypeError, KeyError):
             return None
 
@@ -115,6 +120,12 @@ def check(kept: Kept, request: Request) -> None:
 def make(request: Request, host: Host, choice: Choice, image: Image) -> Kept:
     """Create and start the container; under `session`, so that it happens once."""
     runtime, again = choice.runtime, choice.again
+    wanted = dataclasses.replace(
+        request, command=SLEEP, user="", workdir="", terminal=False,
+        environment=planning.prompt(request.keep),
+    )  # fmt: skip
+    container = f"{planning.KEPT_PREFIX}{request.keep}"
+    plan = planning.plan(wanted, host, image, container, engine=runtime.name)
     kept = Kept(
         name=request.keep,
         runtime=again.name,
@@ -126,12 +137,8 @@ def make(request: Request, host: Host, choice: Choice, image: Image) -> Kept:
         host_rw=request.host_rw,
         volumes=volumes(request),
         made=time.time(),
+        prefix=observing.prefix(plan),
     )
-    wanted = dataclasses.replace(
-        request, command=SLEEP, user="", workdir="", terminal=False,
-        environment=planning.prompt(kept.name),
-    )  # fmt: skip
-    plan = planning.plan(wanted, host, image, kept.container, engine=runtime.name)
     try:
         runtime.remove(kept.container, grace=STOP_GRACE)  # what a launcher left that was killed
         runtime.start(plan, keep=True)

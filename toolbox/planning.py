@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Final
 from admin_image import spec
 from launcher.plan import Mount, Plan
 from launcher.profiles import rights
-from toolbox import profiles, view
+from toolbox import observing, profiles, view
 from toolbox.target import joining
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from launcher.host import Host
     from launcher.runtimes.base import Image
@@ -37,13 +37,16 @@ def plan(request: Request, host: Host, image: Image, name: str, *, engine: str =
     """The container for one command; `name` is the container's, `engine` the runtime's."""
     profile = profiles.named(request.profile)
     notes: list[str] = []
-    needs = joining.NEEDS if request.joining and joining.is_ours(image) else {}
+    if profile.looks_only:
+        observing.check(profiles.DEFAULT, request)
     made = Plan(
         name=name,
         image=image,
         host_namespaces=profile.host_namespaces,
         mounts=tuple(_mounts(request, profile, host, notes)),
-        capabilities=rights.capabilities(host, needs, profile.capabilities, notes),
+        capabilities=rights.capabilities(
+            host, _needs(request, profile, image), profile.capabilities, notes
+        ),
         limits=rights.limits(
             host, notes, memory=request.memory, cpus=request.cpus, pids=request.pids,
             oom_score_adj=OOM_SCORE_ADJ,
@@ -58,9 +61,18 @@ def plan(request: Request, host: Host, image: Image, name: str, *, engine: str =
         confined=profile.confined,
         looks_only=profile.looks_only,
     )  # fmt: skip
-    if request.joining is None:
-        return made
-    return joining.adapt(made, request.joining, engine=engine, kept=profile.capabilities)
+    if request.joining is not None:
+        made = joining.adapt(made, request.joining, engine=engine, kept=profile.capabilities)
+    return observing.adapt(made, engine) if made.looks_only else made
+
+
+def _needs(request: Request, profile: Profile, image: Image) -> Mapping[str, str]:
+    """What programs of ours take in the container, on top of what the command has."""
+    if not joining.is_ours(image):
+        return {}
+    if request.joining is not None:
+        return joining.NEEDS
+    return observing.NEEDS if profile.looks_only else {}
 
 
 def _environment(request: Request) -> dict[str, str]:
@@ -94,7 +106,9 @@ def _mounts(request: Request, profile: Profile, host: Host, notes: list[str]) ->
             if Path(place).is_dir()
         )
     for volume in request.volumes:
-        if volume.read_only:
+        if profile.looks_only and not volume.read_only:
+            notes.append(f"{volume.target} is read-only: whoever observes changes nothing")
+        if volume.read_only or profile.looks_only:
             yield from view.sealed(volume.source, volume.target, "asked for", notes)
         else:
             yield Mount(source=volume.source, target=volume.target, reason="asked for")

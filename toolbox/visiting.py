@@ -15,7 +15,7 @@ from launcher import interrupt, runtimes
 from launcher.deadline import CLEAN_UP, Deadline
 from launcher.errors import ContainerError, Exit, RuntimeUnavailableError
 from launcher.runtimes.base import Entry
-from toolbox import claims, foreground, kept, planning, sweeping
+from toolbox import claims, foreground, kept, observing, planning, profiles, sweeping
 from toolbox.claims import Claim, Record
 from toolbox.relay import Relay
 from toolbox.running import GRACE, HANGUP_GRACE, NOT_THERE, TIMED_OUT
@@ -64,7 +64,10 @@ def run(
             record = _record(request, claim)
             claim.write(record)
             with kept.session(request.keep, start) as runtime:
-                return _Visit(request, kept.found(request.keep), runtime, monitor).run(claim)
+                there = kept.found(request.keep)
+                if profiles.named(there.profile).looks_only:
+                    observing.check(profiles.DEFAULT, request)
+                return _Visit(request, there, runtime, monitor).run(claim)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -91,7 +94,7 @@ class _Visit:
             return problem
         request = self.request
         entry = Entry(
-            command=command,
+            command=(*self.kept.prefix, *command),
             user=request.user,
             workdir=request.workdir,
             terminal=request.terminal,

@@ -91,11 +91,11 @@ def _rights(plan: Plan, engine: str, scratch: Path | None) -> Iterator[str]:
     yield "--security-opt=apparmor=unconfined"
     yield "--security-opt=label=disable"
     if plan.looks_only:
-        assert scratch is not None  # noqa: S101 - such a plan is run in the foreground alone
+        assert scratch is not None  # noqa: S101 - as said in `run_arguments`
         place = scratch / "seccomp.json"
-        names = [capability.name for capability in plan.capabilities]
-        files.write(place, json.dumps(confinement.seccomp(names, looks_only=True)).encode())
+        files.write(place, json.dumps(confinement.observers_seccomp()).encode())
         yield f"--security-opt=seccomp={place}"
+        yield "--security-opt=no-new-privileges"
     if not plan.confined:
         yield "--security-opt=seccomp=unconfined"
         unmask = "unmask=ALL" if engine == "podman" else "systempaths=unconfined"

@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """What engines give to any container, for one that gets a whole OCI configuration from us.
 
-The seccomp filter refuses what is named here and lets all else pass: a list of what is allowed
-would have to be renewed with each kernel, and an old one breaks new tools. What a capability of
-the plan is there for is not refused.
+The ordinary seccomp filter refuses what is named here and lets all else pass: a list of what is
+allowed would have to be renewed with each kernel, and an old one breaks new tools. What a
+capability of the plan is there for is not refused. The filter of an observer is such a list.
 """
 
 from __future__ import annotations
 
 import platform
 from typing import TYPE_CHECKING, Any, Final
+
+from hostview import observing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -53,35 +55,10 @@ _ARCHITECTURES: Final = {
     "aarch64": ("SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM"),
 }
 _EPERM: Final = 1
-_REFUSE_SIGNALS: Final[dict[str, Any]] = {
-    "names": [
-        "kill", "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_send_signal",
-        "pidfd_getfd", "process_mrelease", "setpriority", "sched_setaffinity", "ioprio_set",
-        "sched_setscheduler", "sched_setattr", "sched_setparam", "ptrace",
-    ],
-    "action": "SCMP_ACT_ERRNO",
-    "errnoRet": _EPERM,
-}  # fmt: skip
-_REFUSE_OTHERS_LIMITS: Final[dict[str, Any]] = {
-    "names": ["prlimit64"],
-    "action": "SCMP_ACT_ERRNO",
-    "errnoRet": _EPERM,
-    "args": [{"index": 0, "value": 0, "valueTwo": 0, "op": "SCMP_CMP_NE"}],  # 0: the caller's
-}
-_REFUSE_UNIX_SOCKETS: Final[dict[str, Any]] = {
-    "names": ["socket"],
-    "action": "SCMP_ACT_ERRNO",
-    "errnoRet": _EPERM,
-    "args": [{"index": 0, "value": 1, "valueTwo": 0, "op": "SCMP_CMP_EQ"}],  # AF_UNIX
-}
 
 
-def seccomp(capabilities: Iterable[str], *, looks_only: bool = False) -> dict[str, Any]:
-    """The filter for a process that has these capabilities (names without CAP_).
-
-    `looks_only` is for one that is root by number and shares the host's processes and files: it
-    may neither signal anybody nor speak to a daemon through its socket.
-    """
+def seccomp(capabilities: Iterable[str]) -> dict[str, Any]:
+    """The filter for a process that has these capabilities (names without CAP_)."""
     held = set(capabilities)
     refused = [
         name
@@ -89,14 +66,42 @@ def seccomp(capabilities: Iterable[str], *, looks_only: bool = False) -> dict[st
         for name in names
         if needed not in held and _ALSO.get(name, "") not in held
     ]
-    rules = [{"names": refused, "action": "SCMP_ACT_ERRNO", "errnoRet": _EPERM}]
-    if looks_only:
-        rules += [_REFUSE_SIGNALS, _REFUSE_UNIX_SOCKETS, _REFUSE_OTHERS_LIMITS]
     return {
         "defaultAction": "SCMP_ACT_ALLOW",
         "architectures": list(_ARCHITECTURES.get(platform.machine(), ())),
-        "syscalls": rules,
+        "syscalls": [{"names": refused, "action": "SCMP_ACT_ERRNO", "errnoRet": _EPERM}],
     }
+
+
+def observers_seccomp() -> dict[str, Any]:
+    """The filter for a process that may only look; what is of another architecture is killed.
+
+    Engines older than `defaultErrnoRet` (runc 1.1, docker 23) refuse with EPERM what is not named.
+    """
+    return {
+        "defaultAction": "SCMP_ACT_ERRNO",
+        "defaultErrnoRet": observing.ENOSYS,
+        "architectures": list(_ARCHITECTURES.get(platform.machine(), ())[:1]),
+        "syscalls": [_rule(rule) for rule in observing.RULES],
+    }
+
+
+def _rule(rule: observing.Rule) -> dict[str, Any]:
+    action = {"action": "SCMP_ACT_ERRNO", "errnoRet": rule.error}
+    return {
+        "names": list(rule.names),
+        **(action if rule.error else {"action": "SCMP_ACT_ALLOW"}),
+        "args": [_argument(each) for each in rule.arguments],
+    }
+
+
+def _argument(argument: observing.Argument) -> dict[str, Any]:
+    if argument.other:
+        return {"index": argument.position, "value": argument.value, "op": "SCMP_CMP_NE"}
+    return {
+        "index": argument.position, "value": argument.mask, "valueTwo": argument.value,
+        "op": "SCMP_CMP_MASKED_EQ",
+    }  # fmt: skip
 
 
 def devices() -> list[dict[str, Any]]:

@@ -65,6 +65,7 @@ def _process(
         "env": _environment(plan, image),
         "cwd": plan.workdir or image.get("WorkingDir") or "/",
         "capabilities": dict.fromkeys(kinds, capabilities),
+        **({"noNewPrivileges": True} if plan.looks_only else {}),
         "rlimits": _rlimits(plan.limits),
         "oomScoreAdj": plan.limits.oom_score_adj,
     }  # fmt: skip
@@ -100,7 +101,9 @@ def _namespaces(plan: Plan) -> list[dict[str, str]]:
 
 def _confinement(plan: Plan, names: list[str]) -> dict[str, Any]:
     return {
-        "seccomp": confinement.seccomp(names, looks_only=plan.looks_only),
+        "seccomp": (
+            confinement.observers_seccomp() if plan.looks_only else confinement.seccomp(names)
+        ),
         "maskedPaths": list(confinement.MASKED),
         "readonlyPaths": list(confinement.READ_ONLY),
     }

@@ -24,7 +24,7 @@ from launcher.runtimes.base import USUAL_STORAGE, Container, Image, State
 from launcher.runtimes.dialogue import Dialogue
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from launcher.plan import Plan
     from launcher.runtimes.base import Entry
@@ -104,13 +104,16 @@ class Whales:
     def start(self, plan: Plan, *, keep: bool = False) -> Container:
         # `--rm`: gone by itself when the door closes itself.
         removed = () if keep else ("--rm",)
-        options = client.run_arguments(plan, engine=self.name, environment_file="/dev/stdin")
         text = client.environment_text(plan.environment)
         try:
-            self._engine.ask(
-                "start the container", "run", "--detach", *removed, *self.start_options, *options,
-                stdin=text,
-            )  # fmt: skip
+            with _scratch(plan) as scratch:
+                options = client.run_arguments(
+                    plan, engine=self.name, environment_file="/dev/stdin", scratch=scratch
+                )
+                self._engine.ask(
+                    "start the container", "run", "--detach", *removed, *self.start_options,
+                    *options, stdin=text,
+                )  # fmt: skip
         except interrupt.Interrupted:
             with interrupt.held(), contextlib.suppress(HatchwayError):
                 # So that whoever removes it finds it.
@@ -238,6 +241,18 @@ class Whales:
             except DockerException as error:
                 if "already in progress" not in str(error.stderr) and self.find(name) is not None:
                     raise
+
+
+@contextlib.contextmanager
+def _scratch(plan: Plan) -> Iterator[Path | None]:
+    """A place for the filter of a plan that has its own; clients read it as they make it."""
+    if not plan.looks_only:
+        yield None
+        return
+    import tempfile  # loads random and hashlib, which a mere look at the door does not need
+
+    with tempfile.TemporaryDirectory(prefix="hatchway-") as place:
+        yield Path(place)
 
 
 def _container(name: str, facts: dict[str, Any]) -> Container:

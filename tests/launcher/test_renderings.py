@@ -92,6 +92,27 @@ def test_a_capability_unlocks_its_calls() -> None:
     assert "bpf" not in confinement.seccomp(["BPF"])["syscalls"][0]["names"]
 
 
+def test_an_observers_filter_names_what_is_allowed_for_one_architecture() -> None:
+    """What the filter is worth, the engines' tests show."""
+    made = confinement.observers_seccomp()
+    assert made["defaultAction"] == "SCMP_ACT_ERRNO"
+    assert len(made["architectures"]) == 1
+    everywhere = [
+        name
+        for rule in made["syscalls"]
+        if rule["action"] == "SCMP_ACT_ALLOW" and not rule["args"]
+        for name in rule["names"]
+    ]
+    assert len(everywhere) == len(set(everywhere))
+    judged = {name for rule in made["syscalls"] if rule["args"] for name in rule["names"]}
+    assert judged >= {"clone", "socket", "ioctl", "fcntl"}
+    assert not judged & set(everywhere)  # a rule for all arguments hides those for some
+    looking = dataclasses.replace(PLAN, confined=True, looks_only=True)
+    process = configuration(looking)["process"]
+    assert process["noNewPrivileges"]
+    assert "noNewPrivileges" not in configuration()["process"]
+
+
 def test_a_mount_without_what_lies_below_says_so() -> None:
     said = arguments()
     mount = said[said.index("--mount") + 1]

@@ -4,15 +4,16 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from admin_image import spec
 from launcher.errors import UsageError
 from launcher.host import CAPABILITIES, Host
 from launcher.runtimes.base import Image
-from toolbox import planning, profiles
-from toolbox.request import Request
+from toolbox import observing, planning, profiles
+from toolbox.request import Request, Volume
 
 if TYPE_CHECKING:
     from launcher.plan import Plan
@@ -23,9 +24,11 @@ HOST = Host(
 )  # fmt: skip
 
 
-def planned(profile: str, *, host: Host = HOST, host_rw: bool = False) -> Plan:
+def planned(
+    profile: str, *, host: Host = HOST, host_rw: bool = False, labels: dict[str, str] | None = None
+) -> Plan:
     request = Request(image="x", command=("true",), profile=profile, host_rw=host_rw)
-    return planning.plan(request, host, Image("x", ""), "name")
+    return planning.plan(request, host, Image("x", "", labels=labels or {}), "name")
 
 
 def rights(profile: str) -> set[str]:
@@ -39,11 +42,45 @@ def test_observe_has_the_least_and_sysadmin_everything() -> None:
 
 
 def test_who_may_trace_has_a_way_round_a_sealed_view_and_who_observes_has_none() -> None:
-    observing = planned("observe")
+    plan = planned("observe")
     assert "SYS_PTRACE" not in rights("observe")
-    assert observing.looks_only
-    assert observing.confined
-    assert all(mount.read_only for mount in observing.mounts)
+    assert plan.looks_only
+    assert plan.confined
+    assert all(mount.read_only for mount in plan.mounts)
+
+
+def test_who_observes_is_a_user_that_nobody_else_is_and_another_in_each_toolbox() -> None:
+    users = {observing.user(name) for name in ("hatchway-toolbox-1", "hatchway-toolbox-2")}
+    assert len(users) == 2
+    assert all(2_100_000_000 <= user < 2**31 for user in users)
+    elsewhere = planned("observe")
+    assert elsewhere.user == f"{observing.user('name')}:{observing.user('name')}"
+    assert elsewhere.command == ("true",)
+
+
+def test_our_image_makes_the_observer_itself_and_takes_no_more_for_it() -> None:
+    ours = planned("observe", labels={spec.CONTRACT_LABEL: "1"})
+    assert ours.command == (*spec.OBSERVE, str(observing.user("name")), "true")
+    assert ours.user == "0:0"
+    held = {capability.name for capability in ours.capabilities}
+    assert held == {"DAC_READ_SEARCH", *observing.NEEDS}
+
+
+@pytest.mark.parametrize(
+    "flags", [{"user": "1000"}, {"user": "root:disk"}, {"host_rw": True}], ids=str
+)
+def test_what_makes_no_observer_is_refused(flags: dict[str, Any]) -> None:
+    request = Request(image="x", command=("true",), profile="observe", **flags)
+    with pytest.raises(UsageError, match="whoever observes"):
+        planning.plan(request, HOST, Image("x", ""), "name")
+
+
+def test_volumes_of_an_observer_are_read_only_and_it_says_so() -> None:
+    volume = Volume("/etc", "/data")
+    request = Request(image="x", command=("true",), profile="observe", volumes=(volume,))
+    plan = planning.plan(request, HOST, Image("x", ""), "name")
+    assert {mount.read_only for mount in plan.mounts if mount.target.startswith("/data")} == {True}
+    assert any("/data is read-only" in note for note in plan.notes)
 
 
 def test_only_sysadmin_may_mount_and_has_all_devices() -> None:
