@@ -20,7 +20,6 @@ from tests import daemons
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-FOREIGN = "localhost/foreign:1"
 ATTEMPTS = Path(__file__).with_name("attempts.py").read_text()
 
 
@@ -61,21 +60,22 @@ def scene() -> Iterator[Scene]:
         yield Scene(place, process.pid, port.getsockname()[1])
 
 
-def foreign(archive: Path, place: Path) -> Path:
-    """The admin image as somebody else's: `FOREIGN`, without the label that makes it ours."""
+def foreign(archive: Path, place: Path) -> str:
+    """Write the admin image as somebody else's, without the label that makes it ours; its name."""
     with tarfile.open(archive) as read, tarfile.open(place, "w") as written:
         manifest = _member(read, "manifest.json")
         config = _member(read, manifest[0]["Config"])
         config["config"]["Labels"] = {}
         config["config"]["Entrypoint"] = None
         text = json.dumps(config).encode()
-        name = f"{hashlib.sha256(text).hexdigest()}.json"
+        digest = hashlib.sha256(text).hexdigest()
+        name, tag = f"{digest}.json", f"localhost/foreign:{digest[:12]}"
         _write(written, name, text)
         for layer in manifest[0]["Layers"]:
             written.addfile(read.getmember(layer), read.extractfile(layer))
-        again = [{"Config": name, "RepoTags": [FOREIGN], "Layers": manifest[0]["Layers"]}]
+        again = [{"Config": name, "RepoTags": [tag], "Layers": manifest[0]["Layers"]}]
         _write(written, "manifest.json", json.dumps(again).encode())
-    return place
+    return tag
 
 
 def _member(archive: tarfile.TarFile, name: str) -> Any:

@@ -15,7 +15,6 @@ import pytest
 
 from tests.engine import scene as scenes
 from tests.engine import target as targets
-from tests.engine.scene import FOREIGN
 from tests.engine.target import PROGRAM, SCRATCH
 from tests.engine.toolbox import Toolbox, busybox_archive
 
@@ -89,8 +88,9 @@ def test_nor_in_an_image_that_is_not_ours(
     box: Toolbox, scene: Scene, admin_archive: Path, tmp_path: Path
 ) -> None:
     """Without Landlock, permissions are all that is between it and a FIFO."""
-    box.load(scenes.foreign(admin_archive, tmp_path / "foreign.tar"))
-    flags = (*OBSERVE, "--image", FOREIGN, "--pull", "never")
+    image = scenes.foreign(admin_archive, tmp_path / "foreign.tar")
+    box.load(tmp_path / "foreign.tar")
+    flags = (*OBSERVE, "--image", image, "--pull", "never")
     assert reached(box, scene, *flags) == [FIFO]
     secret = box.run(*flags, "--", "cat", f"/host{scene.place}/file")
     assert secret.stdout == ("" if box.engine == "docker" else "of root"), secret.stderr
