@@ -47,6 +47,14 @@ DEFAULT_USER = "admin"
 UIDS = range(2_147_000_000, 2_147_000_064)
 # As Bottlerocket's admin container has it.
 USER_PATTERN = r"[a-z_][a-z0-9_-]{0,31}"
+# Accounts that the image has for itself; a test compares them with its /etc/passwd.
+IMAGE_USERS = frozenset(
+    {
+        *("root", "daemon", "bin", "sys", "sync", "games", "man", "lp", "mail", "news", "uucp"),
+        *("proxy", "www-data", "backup", "list", "irc", "_apt", "nobody"),
+        *("sshd", "systemd-network", "tcpdump"),
+    }
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import subprocess
 
-from admin_image import algorithms
+from admin_image import algorithms, keys_command
 from admin_image.errors import DoorError
 from admin_image.spec import CA_FILE, HOST_KEY_FILES, KEYS_FILE, PRINCIPALS_FILE, DoorSpec
 
@@ -120,7 +120,7 @@ def _keys_command(spec: DoorSpec) -> list[str]:
         return []
     if not command.startswith("/") or not command.isprintable():
         raise DoorError("door.spec", f"authorized-keys-command is no absolute path: {command!r}")
-    user = _word(spec.authorized_keys_command_user or "nobody")
+    user = _word(spec.authorized_keys_command_user or keys_command.DEFAULT_USER)
     return [f"AuthorizedKeysCommand {command}", f"AuthorizedKeysCommandUser {user}"]
 
 

@@ -11,7 +11,17 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from admin_image import account, hostkey, log, namesakes, places, ports, processes, sshd
+from admin_image import (
+    account,
+    hostkey,
+    keys_command,
+    log,
+    namesakes,
+    places,
+    ports,
+    processes,
+    sshd,
+)
 from admin_image.errors import DoorError
 from admin_image.files import read_text, write_atomically
 from admin_image.hostsh import PID_FILE
@@ -99,6 +109,7 @@ class Supervisor:
         self._warn(*_weakness(), *places.link_all())
         account.make(spec, journal_gid=places.journal_gid())
         self._namesakes.uid = spec.uid
+        self._warn(*keys_command.check(spec))
         for kind in sshd.offered(spec).host_keys:
             self._warn(*hostkey.ensure(kind, HOST_KEY_FILES[kind]))
         Path("/run/sshd").mkdir(mode=0o755, parents=True, exist_ok=True)

@@ -79,6 +79,8 @@ CODES: Final[dict[str, str]] = {
     "door.timeout": "The door was not proven open in time.",
     "door.host-key": "Something else answers on the port: the host key is not the expected one.",
     "door.not-key-only": "The SSH server offers more than public keys.",
+    "door.keys-command": "The image cannot run the program that is to name the keys.",
+    "door.keys-refused": "The SSH server would accept none of the keys.",
     "door.handshake": "What answers on the port did not complete an SSH handshake.",
     "door.seal-failed": "The view of the host could not be made read-only.",
     "door.sshd-config": "sshd refuses its configuration.",

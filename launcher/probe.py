@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The proof that the door is open: a real SSH handshake, with the expected key, for keys alone."""
+"""The proof that the door is open: a real SSH handshake, with the expected key, for keys alone.
+
+And one of them would be accepted: sshd says so to an offer without a signature (RFC 4252,
+section 7).
+"""
 
 from __future__ import annotations
 
@@ -9,10 +13,13 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
+from launcher import offers
 from launcher.errors import DoorError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from launcher.keys.public_key import PublicKey
 
 CONNECT_LIMIT: Final = 5.0
 _SILENT: Final = "Look at `hatchway admin logs`; a local firewall may stand in between."
@@ -40,13 +47,19 @@ def preload() -> None:
 
 
 def prove(
-    address: str, port: int, *, user: str, host_keys: Sequence[str], timeout: float
+    address: str,
+    port: int,
+    *,
+    user: str,
+    host_keys: Sequence[str],
+    timeout: float,
+    keys: Sequence[PublicKey] = (),
 ) -> Sequence[str]:
     """Shake hands with the SSH server and return the login methods that it offers: `['publickey']`.
 
-    `address` is where it listens, empty for every address; `host_keys` are `TYPE BASE64`.
-    Raises `DoorError` when nobody answers, when it is another server, or when it would let anyone
-    in by anything but a key.
+    `address` is where it listens, empty for every address; `host_keys` are `TYPE BASE64`. Raises
+    `DoorError` when nobody answers, when it is another server, when it would let anyone in by
+    anything but a key, or when it would accept none of `keys`.
     """
     import logging
 
@@ -63,7 +76,9 @@ def prove(
             transport = paramiko.Transport(connection)
             transport.banner_timeout = transport.auth_timeout = timeout
             try:
-                return _shake(transport, user, host_keys, timeout)
+                methods = _shake(transport, user, host_keys, timeout)
+                offers.require_welcome(transport, user, keys, timeout)
+                return methods
             finally:
                 transport.close()
     except (OSError, EOFError, paramiko.SSHException) as error:

@@ -15,10 +15,13 @@ from launcher.door import Key
 from launcher.errors import DoorError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from launcher.admin.request import Request
     from launcher.deadline import Deadline
     from launcher.door import Door
     from launcher.keys.access import Access
+    from launcher.keys.public_key import PublicKey
 
 PATIENCE: Final = 20.0  # seconds for a door on a host under load, or with many at it
 PAUSE: Final = 0.5
@@ -39,20 +42,25 @@ def adopt(found: Door, request: Request, deadline: Deadline) -> Opened | None:
         interrupt.check()
         time.sleep(PAUSE)
     present = inputs.read()
-    return Opened(
-        _admit(found, request, present), True, tuple(_differences(found, request, present))
-    )
+    admitted = _admit(found, request, present)
+    _prove(admitted, request.access.logins, min(PATIENCE, deadline.left()))
+    return Opened(admitted, True, tuple(_differences(found, request, present)))
 
 
 def _problem(found: Door) -> DoorError | None:
+    """What is wrong with the door itself, whoever may enter by now."""
     try:
-        probe.prove(
-            found.address, found.port, user=found.user, host_keys=found.host_keys,
-            timeout=probe.CONNECT_LIMIT,
-        )  # fmt: skip
+        _prove(found, (), probe.CONNECT_LIMIT)
     except DoorError as error:
         return error
     return None
+
+
+def _prove(found: Door, keys: Sequence[PublicKey], timeout: float) -> None:
+    probe.prove(
+        found.address, found.port, user=found.user, host_keys=found.host_keys, keys=keys,
+        timeout=timeout,
+    )  # fmt: skip
 
 
 def _require_empty(found: Door, problem: DoorError) -> None:
@@ -66,14 +74,15 @@ def _require_empty(found: Door, problem: DoorError) -> None:
 
 def _admit(found: Door, request: Request, present: Access | None) -> Door:
     """Let in the keys that sshd's own file lacks: somebody may have taken one out of it."""
-    admitted = present.keys if present else ()
-    known = {key.fingerprint for key in admitted}
+    admitted = present or dataclasses.replace(request.access, keys=(), cas=())
+    known = {key.fingerprint for key in admitted.keys}
     fresh = [key for key in request.access.keys if key.fingerprint not in known]
     if fresh:
         inputs.append_keys(fresh)
-    keys = tuple(map(Key.of, (*admitted, *fresh)))
-    if keys != found.keys:
-        found = dataclasses.replace(found, keys=keys)
+    inside = dataclasses.replace(admitted, keys=(*admitted.keys, *fresh))
+    keys, cas = tuple(map(Key.of, inside.logins)), tuple(map(Key.of, inside.authorities))
+    if (keys, cas) != (found.keys, found.trusted_cas):
+        found = dataclasses.replace(found, keys=keys, trusted_cas=cas)
         doors.write(found)
     return found
 

@@ -55,7 +55,7 @@ def read() -> Access | None:
     return Access(
         user=door.user,
         keys=_with_sources(access_.parse_good(keys)),
-        cas=access_.parse_good(cas),
+        cas=_with_sources(access_.parse_good(cas)),
         principals=tuple(principals),
         data=UserData(
             password_hash=door.password_hash,
@@ -73,7 +73,8 @@ def read() -> Access | None:
 def _with_sources(keys: Iterable[PublicKey]) -> tuple[PublicKey, ...]:
     """Where each came from is in the record of the door, not in sshd's file."""
     found = doors.read()
-    sources = {key.fingerprint: key.source for key in found.keys} if found else {}
+    recorded = (*found.keys, *found.trusted_cas) if found else ()
+    sources = {key.fingerprint: key.source for key in recorded}
     return tuple(dataclasses.replace(key, source=sources.get(key.fingerprint, "")) for key in keys)
 
 

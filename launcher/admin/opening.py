@@ -155,7 +155,7 @@ class _Start:
         opened = dataclasses.replace(self._door(planned, container, phase), uid=uid)
         probe.prove(
             opened.address, opened.port, user=opened.user, host_keys=opened.host_keys,
-            timeout=self.deadline.left(),
+            keys=self.request.access.logins, timeout=self.deadline.left(),
         )  # fmt: skip
         interrupt.check()
         opened = dataclasses.replace(opened, opened=time.time())
@@ -214,8 +214,8 @@ class _Start:
             image_digest=planned.image.config_digest,
             plan=planned.digest(),
             host_keys=_host_keys(access.rules.policy),
-            keys=tuple(map(Key.of, access.keys)),
-            trusted_cas=tuple(map(Key.of, access.cas)),
+            keys=tuple(map(Key.of, access.logins)),
+            trusted_cas=tuple(map(Key.of, access.authorities)),
             principals=access.principals,
             notes=(*planned.notes, *phase.warnings),
         )

@@ -165,12 +165,14 @@ def restart(
     from launcher.admin.request import Request
     from launcher.host import require_root
     from launcher.images import Pull
+    from launcher.keys import access as access_
 
     require_root()
     found, access = doors.read(), inputs.read()
     if found is None or access is None:
         hint = "Open it: hatchway admin start --key-file FILE"
         raise ContainerError("container.not-running", "there is no door to restart", hint)
+    access_.require_some(access)
     settings = options.load_settings()
     admin = settings.admin
     request = Request(

@@ -14,7 +14,7 @@ import typer
 from typer._click.exceptions import ClickException, NoArgsIsHelpError
 
 from launcher import VERSION, interrupt, streams, visible
-from launcher.cli import doctor, host, output
+from launcher.cli import doctor, host, numbers, output
 from launcher.errors import Exit, HatchwayError, UsageError
 
 app = typer.Typer(
@@ -52,7 +52,9 @@ def main() -> NoReturn:
     form = output.asked_for(sys.argv[1:])
     _add_commands(sys.argv[1] if len(sys.argv) > 1 else "")
     try:
-        status = app(standalone_mode=False)
+        command = typer.main.get_command(app)
+        numbers.be_finite(command)
+        status = command(standalone_mode=False)
     except HatchwayError as problem:
         output.error(problem, form)
         sys.exit(problem.exit)

@@ -70,7 +70,7 @@ def data(value: Any, form: Output) -> None:
     for half a surrogate pair is nothing that every reader takes.
     """
     indent = 2 if form is Output.JSON else None
-    text = json.dumps(value, indent=indent)
+    text = json.dumps(value, indent=indent, allow_nan=False)
     if _SURROGATE.search(text):
         whole = json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
         text = json.dumps(json.loads(whole), indent=indent)

@@ -8,7 +8,9 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from admin_image.spec import DEFAULT_USER, USER_PATTERN, DoorSpec
+from admin_image import algorithms
+from admin_image.algorithms import OFFERS
+from admin_image.spec import DEFAULT_USER, IMAGE_USERS, USER_PATTERN, DoorSpec
 from launcher import files
 from launcher.errors import HostError, SettingsError
 from launcher.findings import Finding, raise_errors
@@ -17,10 +19,13 @@ from launcher.keys.public_key import BadKeyError, PrivateKeyError, PublicKey
 from launcher.keys.rules import DEFAULT_RULES, Rules
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from admin_image.algorithms import Offer
 
 MAX_FILE: Final = 8 * 2**20  # bytes: 10,000 keys of RSA 4096 are 7 MB
 _PRINCIPAL: Final = re.compile(r"[^\s,#\"*?!]{1,256}")
+_NO_LOGIN: Final = "this is a CA (`cert-authority`), and no login key: give it by --trusted-ca"
 Line = tuple[str, str]  # where it stands, and the line itself
 
 
@@ -53,6 +58,16 @@ class Access:
     data: user_data.UserData
     warnings: tuple[Finding, ...]
     rules: Rules = DEFAULT_RULES
+
+    @property
+    def logins(self) -> tuple[PublicKey, ...]:
+        """The keys by which one can log in."""
+        return tuple(key for key in self.keys if not key.authority)
+
+    @property
+    def authorities(self) -> tuple[PublicKey, ...]:
+        """All CAs: sshd also takes them from among the keys, by `cert-authority`."""
+        return (*self.cas, *(key for key in self.keys if key.authority))
 
     def door(self, *, listen: str, port: int) -> DoorSpec:
         """The part of it that the admin container reads as its specification."""
@@ -90,17 +105,18 @@ def collect(request: Request, stdin: Callable[[int], bytes]) -> Access:
         *_parse(key_lines, findings),
         *_parse(_kept(request.kept_file, findings), findings, tolerant=True),
     )
-    cas = _parse(ca_lines, findings)
+    cas = _authorities(ca_lines, findings)
     user = _checked_user(request.user or data.user or DEFAULT_USER, findings)
     for principal in request.principals:
         if not _PRINCIPAL.fullmatch(principal):
             findings += [Finding("principals", "expected a word without blanks or wildcards")]
     raise_errors(findings)
-    _require_some(keys, cas, data, findings)
-    return Access(
+    access = Access(
         user=user, keys=keys, cas=cas, principals=request.principals, data=data,
         warnings=tuple(findings), rules=request.rules,
     )  # fmt: skip
+    require_some(access)
+    return access
 
 
 class _Reader:
@@ -143,7 +159,20 @@ def _user_data(
         return user_data.UserData()
     data, problems = user_data.parse(raw, place)
     findings += problems
+    findings += _of_algorithms(data, OFFERS[request.rules.policy], f"{place}: ssh.")
     return data
+
+
+def _of_algorithms(data: user_data.UserData, own: Offer, place: str) -> Iterator[Finding]:
+    """What sshd would refuse only when everything else has begun."""
+    lists = {
+        "ciphers": (data.ciphers, algorithms.KNOWN_CIPHERS, own.ciphers),
+        "key-exchange-algorithms": (data.key_exchange_algorithms, algorithms.KNOWN_KEX, own.kex),
+        "macs": (data.macs, algorithms.KNOWN_MACS, own.macs),
+    }
+    for name, (wanted, known, offered) in lists.items():
+        if problem := algorithms.problem(wanted, known, offered):
+            yield Finding(f"{place}{name}", problem)
 
 
 def _place(name: str) -> str:
@@ -198,6 +227,17 @@ def _parse(
     return _unique(*found)
 
 
+def _authorities(lines: Iterable[Line], findings: list[Finding]) -> tuple[PublicKey, ...]:
+    """The good ones: in the list of CAs sshd passes over a line that has options."""
+    found = _parse(lines, findings)
+    findings += [
+        Finding(key.source, "a CA has no options here: leave out what is before it", "warning")
+        for key in found
+        if key.options
+    ]
+    return tuple(key for key in found if not key.options)
+
+
 def _unique(*keys: PublicKey) -> tuple[PublicKey, ...]:
     """Each key once, as it came first."""
     found: dict[str, PublicKey] = {}
@@ -216,17 +256,16 @@ def _checked_user(user: str, findings: list[Finding]) -> str:
         findings.append(Finding("user", f"expected a user name: {USER_PATTERN}"))
     elif user == "root":
         findings.append(Finding("user", "root cannot log in; log in as another and use sudo"))
+    elif user in IMAGE_USERS:
+        findings.append(Finding("user", f"{user} is an account of the admin image itself"))
     return user
 
 
-def _require_some(
-    keys: Sequence[PublicKey],
-    cas: Sequence[PublicKey],
-    data: user_data.UserData,
-    findings: Sequence[Finding],
-) -> None:
-    if keys or cas or data.authorized_keys_command:
+def require_some(access: Access) -> None:
+    """`SettingsError` when nobody could log in."""
+    if access.logins or access.cas or access.data.authorized_keys_command:
         return
+    findings = [*access.warnings, *(Finding(key.source, _NO_LOGIN) for key in access.keys)]
     reasons = "; ".join(map(str, findings)) or "none was given"
     message = f"there is no usable key, so nobody could log in: {reasons}"
     hint = (

@@ -10,6 +10,7 @@ import re
 from typing import Final
 
 from admin_image import spec
+from launcher.keys import key_options
 
 MIN_RSA_BITS: Final = 2048
 NO_KEY: Final = "this is no public key: expected TYPE BASE64 [COMMENT]"
@@ -24,7 +25,8 @@ _PLAIN: Final = {
     "sk-ssh-ed25519@openssh.com",
     "sk-ecdsa-sha2-nistp256@openssh.com",
 }
-_OPTIONS: Final = re.compile(r'(?:[A-Za-z0-9-]+(?:="(?:[^"\\]|\\.)*")?)(?:,(?!$)|$)')
+# As sshkey_advance_past_options() of OpenSSH's sshkey.c has it: only a quotation mark is escaped.
+_BEFORE: Final = re.compile(r'(?>\\"|[^ \t"]|"(?>\\"|[^"])*+")++(?=[ \t])')
 
 
 class BadKeyError(ValueError):
@@ -47,6 +49,9 @@ class PublicKey:
     comment: str = ""
     options: str = ""
     source: str = dataclasses.field(default="", compare=False)
+    # What the options mean: a CA is no login key, and a bound one is not for every address.
+    authority: bool = False
+    bound: bool = False
 
     @property
     def fingerprint(self) -> str:
@@ -68,7 +73,13 @@ def parse(line: str) -> PublicKey:
     kind, blob = words[0], words[1]
     comment = words[2] if len(words) > 2 else ""
     _check_blob(kind, blob)
-    return PublicKey(kind, blob, _printable(comment), options)
+    try:
+        meant = key_options.judge(options)
+    except key_options.BadOptionError as problem:
+        raise BadKeyError(str(problem)) from None
+    return PublicKey(
+        kind, blob, _printable(comment), options, authority=meant.authority, bound=meant.bound
+    )
 
 
 def _refuse_foreign(line: str) -> None:
@@ -87,28 +98,14 @@ def _refuse_foreign(line: str) -> None:
 
 
 def _split_options(line: str) -> tuple[str, str]:
-    """Options end at the first space outside quotes, unless the line begins with a key type."""
+    """Options end at the first blank outside quotes, unless the line begins with a key type."""
     first = line.split(None, 1)[0] if line.split() else ""
     if first in _PLAIN or first.startswith(("ssh-", "ecdsa-", "sk-")):
         return "", line
-    quoted = escaped = False
-    for index, character in enumerate(line):
-        if character == '"' and not escaped:
-            quoted = not quoted
-        if character.isspace() and not quoted:
-            return _checked_options(line[:index]), line[index:].strip()
-        escaped = character == "\\" and not escaped
-    raise BadKeyError(NO_KEY)
-
-
-def _checked_options(options: str) -> str:
-    position = 0
-    while position < len(options):
-        match = _OPTIONS.match(options, position)
-        if match is None:
-            raise BadKeyError(NO_KEY)
-        position = match.end()
-    return options
+    match = _BEFORE.match(line)
+    if match is None:
+        raise BadKeyError(NO_KEY)
+    return match[0], line[match.end() :].strip()
 
 
 def _check_blob(kind: str, blob: str) -> None:

@@ -21,7 +21,7 @@ from typing import Any, Final
 from admin_image.spec import USER_PATTERN
 from launcher.findings import Finding
 
-_ALGORITHM: Final = re.compile(r"[+^-]?[A-Za-z0-9@._-]+(?:,[A-Za-z0-9@._-]+)*")
+_ALGORITHM: Final = re.compile(r"[+^-]?[A-Za-z0-9@._*?-]+(?:,[A-Za-z0-9@._*?-]+)*")
 _COMMAND: Final = re.compile(r"/[^\s\"'\\]*(?: [^\s\"'\\]+)*")
 _HASH: Final = re.compile(r"\$[0-9a-zA-Z-]+\$[./0-9A-Za-z$=,-]+")
 _USER: Final = re.compile(USER_PATTERN)
@@ -62,13 +62,18 @@ class UserData:
 
 def parse(data: bytes, place: str) -> tuple[UserData, list[Finding]]:
     """Read user data; everything wrong with it comes back as findings, never as an exception."""
+    twice: list[str] = []
     try:
-        value = json.loads(_decode(data))
+        value = json.loads(
+            _decode(data),
+            object_pairs_hook=lambda pairs: _object(pairs, twice),
+            parse_constant=_no_constant,
+        )
     except (ValueError, RecursionError):
         return UserData(), [Finding(place, "user data is neither JSON nor base64 of JSON")]
     if not isinstance(value, dict):
         return UserData(), [Finding(place, "user data must be a JSON object")]
-    findings: list[Finding] = []
+    findings = [Finding(f"{place}: {name}", "given twice") for name in twice]
     top = _checked(value, place, _TOP, findings)
     ssh = top.get("ssh", {})
     if not isinstance(ssh, dict):
@@ -86,6 +91,21 @@ def _decode(data: bytes) -> str:
         return base64.b64decode("".join(text.split()), validate=True).decode("utf-8")
     except binascii.Error:
         return text
+
+
+def _object(pairs: list[tuple[str, Any]], twice: list[str]) -> dict[str, Any]:
+    """A JSON object; a second member of the same name would silently take the first one's place."""
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            twice.append(name)
+        found[name] = value
+    return found
+
+
+def _no_constant(name: str) -> None:
+    message = f"{name} is no JSON"
+    raise ValueError(message)
 
 
 def _checked(

@@ -93,6 +93,11 @@ def load(
     except msgspec.ValidationError as error:  # only an environment variable is left unchecked
         raise_errors([Finding("environment", str(error))])
         raise
+    # Files were looked at one by one: what is left is the environment's.
+    findings += (
+        Finding(f"environment: {found.path}", found.message)
+        for found in reading.not_finite(msgspec.to_builtins(settings), "")
+    )
     findings += admin_.findings(settings.host_containers)
     findings += bootstrap_.findings(settings.bootstrap, settings.bootstrap_containers)
     findings += toolbox_.findings(settings.toolbox)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import msgspec
 from launcher.findings import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 
@@ -78,6 +79,19 @@ def check(kind: Any, value: Any, place: str, findings: list[Finding]) -> None:
                 msgspec.convert(item, expected)
             except msgspec.ValidationError as error:
                 findings.append(Finding(where, _plain(str(error))))
+            findings += not_finite(item, where)
+
+
+def not_finite(value: Any, place: str) -> Iterator[Finding]:
+    """TOML and Python have `nan` and `inf`, which pass every comparison with a limit."""
+    if isinstance(value, float) and not math.isfinite(value):
+        yield Finding(place, f"{value} is no number")
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            yield from not_finite(item, f"{place}.{name}" if place else str(name))
+    elif isinstance(value, list):
+        for item in value:
+            yield from not_finite(item, place)
 
 
 def _is_struct(kind: Any) -> bool:

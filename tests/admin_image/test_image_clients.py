@@ -113,6 +113,8 @@ def test_the_names_of_algorithms_and_accounts_are_those_of_the_image(door: Door)
     }  # fmt: skip
     for what, names in known.items():
         assert names == set(door.execute("ssh", "-Q", what).split())
+    accounts = {line.split(":")[0] for line in door.execute("cat", "/etc/passwd").splitlines()}
+    assert accounts - {door.spec.user} == spec.IMAGE_USERS
 
 
 def fingerprints(door: Door) -> list[str]:

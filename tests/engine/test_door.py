@@ -164,6 +164,16 @@ def test_the_plan_is_what_the_kernel_shows(door: DoorCommand) -> None:
     assert int(limit.read_text()) == plan["limits"]["memory"]
 
 
+def test_a_door_that_would_accept_none_of_its_keys_is_no_door(door: DoorCommand) -> None:
+    first = door.start().json()
+    keys = Path("/run/hatchway/admin/authorized_keys")
+    keys.write_text(f'from="192.0.2.1" {keys.read_text()}')
+    again = door.start()
+    assert again.status == 1
+    assert again.code() == "door.keys-refused"
+    assert door.status()["pid"] == first["pid"]
+
+
 def test_the_log_tells_who_came_with_which_key(door: DoorCommand) -> None:
     door.start()
     door.ssh("true")

@@ -50,6 +50,59 @@ def test_no_usable_key_is_an_error(text: str) -> None:
     assert refusal(text).code == "keys.none"
 
 
+@pytest.mark.parametrize(
+    ("before", "reason"),
+    [
+        ("- ", "a dash of YAML"),
+        ("bogus-option ", "no option bogus-option"),
+        ('expiry-time="20200101" ', "expired on 2020-01-01"),
+        ("cert-authority ", "--trusted-ca"),
+        ('from="!10.0.0.1" ', "only excludes"),
+    ],
+)
+def test_a_key_by_which_nobody_would_get_in_opens_no_door(before: str, reason: str) -> None:
+    error = refusal(f"{before}{KEY}\n")
+    assert error.code == "keys.none"
+    assert reason in error.message
+
+
+def test_a_ca_among_the_keys_is_one_of_the_cas() -> None:
+    access = from_stdin(f"{KEY}\ncert-authority {OTHER}\n")
+    assert [key.comment for key in access.logins] == ["me"]
+    assert [key.comment for key in access.authorities] == ["other"]
+    assert access.warnings == ()
+
+
+def test_a_ca_with_options_which_sshd_would_pass_over_is_told(tmp_path: Path) -> None:
+    authority = tmp_path / "ca.pub"
+    authority.write_text(f"cert-authority {KEY}\n")
+    with pytest.raises(SettingsError, match="leave out what is before it") as caught:
+        collect(Request(ca_files=(str(authority),)), nothing)
+    assert caught.value.code == "keys.none"
+
+
+@pytest.mark.parametrize(
+    "lists",
+    [
+        {"ciphers": ["aes512-ctr"]},
+        {"key-exchange-algorithms": ["+curve25519-sha256", "+ecdh-sha2-nistp384"]},
+        {"macs": ["-*"]},
+    ],
+    ids=str,
+)
+def test_algorithms_that_only_sshd_would_refuse_are_refused_before(
+    lists: dict[str, object],
+) -> None:
+    error = refusal(KEY, user_data=json.dumps({"ssh": lists}).encode())
+    assert error.code == "settings.invalid"
+    assert f"ssh.{next(iter(lists))}" in error.message
+
+
+@pytest.mark.parametrize("user", ["daemon", "sshd", "nobody", "systemd-network"])
+def test_an_account_of_the_image_is_no_login_name(user: str) -> None:
+    assert refusal(KEY, user=user).code == "settings.invalid"
+
+
 def test_a_private_key_is_refused_and_not_repeated() -> None:
     secret = "b3BlbnNzaC1rZXktdjEAAAAA"
     error = refusal(f"{KEY}\n-----BEGIN OPENSSH PRIVATE KEY-----\n{secret}\n")

@@ -74,6 +74,27 @@ def test_a_reader_that_leaves_early_is_no_traceback() -> None:
     assert "BrokenPipe" not in done.stderr
 
 
+@pytest.mark.parametrize("number", ["nan", "inf", "-nan", "infinity"])
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("admin", "start", "--timeout"),
+        ("admin", "start", "--cpus"),
+        ("toolbox", "run", "--timeout"),
+        ("toolbox", "collect", "--timeout"),
+    ],
+    ids=" ".join,
+)
+def test_what_no_one_can_count_to_is_no_number(argv: tuple[str, ...], number: str) -> None:
+    done = hatchway(*argv, number)
+    assert (done.returncode, "usage.invalid" in done.stderr) == (64, True), done.stderr
+
+
+def test_json_never_holds_what_is_no_json() -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        output.data({"x": float("nan")}, Output.JSON)
+
+
 def test_the_version_is_that_of_the_project() -> None:
     import tomllib
 

@@ -87,7 +87,7 @@ def cut(line: str, count: int) -> str:
         ("-----BEGIN PUBLIC KEY-----", "PEM"),
         ("ssh-ed25519 " + "A" * 20_000, "longer"),
         (GOOD + " \x1b[31mred", "control"),
-        (f"nonsense= {GOOD}", "no public key"),
+        (f"nonsense= {GOOD}", "no option nonsense"),
     ],
 )
 def test_a_bad_line_is_refused_with_its_reason(line: str, reason: str) -> None:

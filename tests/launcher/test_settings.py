@@ -169,3 +169,29 @@ def test_any_listen_text_is_an_address_or_a_reason(text: str) -> None:
 @pytest.mark.parametrize(("text", "size"), [("64M", 64 << 20), ("1G", 1 << 30), ("1GiB", 1 << 30)])
 def test_a_size_is_read_in_bytes(text: str, size: int) -> None:
     assert size == settings.parse_size(text)
+
+
+@pytest.mark.parametrize("number", ["nan", "inf", "-inf", "+nan"])
+def test_what_no_one_can_count_to_is_no_number(tmp_path: Path, number: str) -> None:
+    text = f"""
+        [host-containers.admin]
+        cpus = {number}
+        [bootstrap]
+        step-timeout = {number}
+        [bootstrap-containers.x]
+        timeout = {number}
+        [toolbox]
+        pull-timeout = {number}
+        """
+    assert [finding.partition(": ")[2] for finding in problems(tmp_path, text)] == [
+        f"{place}: {float(number)} is no number"
+        for place in (
+            "host-containers.admin.cpus",
+            "bootstrap.step-timeout",
+            "bootstrap-containers.x.timeout",
+            "toolbox.pull-timeout",
+        )
+    ]
+    found = problems(tmp_path, "", HATCHWAY_TIMEOUT=number)[0]
+    assert found.startswith("environment: ")
+    assert "timeout" in found

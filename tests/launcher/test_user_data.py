@@ -65,6 +65,26 @@ def test_every_finding_comes_at_once_with_its_path() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"ssh": {"authorized-keys": ["x"]}, "ssh": {}}',
+        '{"ssh": {"ciphers": [], "ciphers": []}}',
+        '{"user": "a", "user": "a"}',
+    ],
+)
+def test_a_member_that_stands_there_twice_is_told(text: str) -> None:
+    for given_as in (text.encode(), base64.b64encode(text.encode())):
+        _, (problem,) = parse(given_as, "user-data")
+        assert problem.message == "given twice"
+
+
+@pytest.mark.parametrize("text", ['{"user": NaN}', '{"ssh": -Infinity}'])
+def test_what_only_python_takes_for_json_is_none(text: str) -> None:
+    _, (problem,) = parse(text.encode(), "user-data")
+    assert "neither JSON" in problem.message
+
+
 def test_a_key_in_both_spellings_is_refused() -> None:
     assert messages({"ssh": {"authorized-keys": [], "authorized_keys": []}}) == [
         "user-data: ssh: authorized_keys: given twice, in both spellings"
