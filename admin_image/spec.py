@@ -34,12 +34,22 @@ PHASE_FILE = f"{RUN}/phase.json"
 KEYS_FILE = f"{RUN}/authorized_keys"
 CA_FILE = f"{RUN}/trusted_ca_keys"
 PRINCIPALS_FILE = f"{RUN}/principals"
+# Lines for those who log in, where the launcher has any.
+NOTICE_FILE = f"{RUN}/notice"
 
 # By the type that a client sees; sshd has those of its policy.
 HOST_KEY_FILES = {
     "ssh-ed25519": f"{STATE}/ssh/ssh_host_ed25519_key",
     "ecdsa-sha2-nistp256": f"{STATE}/ssh/ssh_host_ecdsa_key",
 }
+
+# In the container: its memory group, where it could be divided, with one group for each session in
+# `sessions`; and what a session does first, in words: the file of its limit, and the limit.
+GROUP = "/run/hatchway/cgroup"
+SESSIONS = f"{GROUP}/sessions"
+BELOW_SESSIONS = "/sessions/"  # in the path of every session's group, as the kernel tells it
+SPARE = "spare"  # for those that get none of their own
+SESSION_LIMIT_FILE = "/run/hatchway/session-limit"
 
 DEFAULT_USER = "admin"
 # The account's user and group number is one of these: above what systemd, container engines,

@@ -10,6 +10,8 @@ from admin_image.errors import DoorError
 from admin_image.spec import CA_FILE, HOST_KEY_FILES, KEYS_FILE, PRINCIPALS_FILE, DoorSpec
 
 SSHD = "/usr/sbin/sshd"
+# Gives each connection a memory group of its own; see there.
+SESSION = "/usr/lib/hatchway/session"
 CONFIG_FILE = "/etc/ssh/sshd_config"
 TIME_LIMIT = 20.0
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -17,6 +19,7 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _FIXED = f"""\
 RequiredRSASize 2048
 PidFile none
+SshdSessionPath {SESSION}
 UsePAM no
 UseDNS no
 StrictModes yes

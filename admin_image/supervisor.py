@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -16,6 +17,8 @@ from admin_image import (
     hostkey,
     keys_command,
     log,
+    memory,
+    motd,
     namesakes,
     places,
     ports,
@@ -57,6 +60,7 @@ def main() -> int:
         return supervisor.fail("door.internal", f"{type(error).__name__}: {error}")
     finally:
         processes.end_all()
+        supervisor.end_sessions()
         supervisor.end_log()
         processes.end_shim_at_shutdown()
 
@@ -67,6 +71,7 @@ class Supervisor:
     def __init__(self) -> None:
         self._warnings: list[str] = []
         self._sshd: subprocess.Popen[bytes] | None = None
+        self._memory: memory.Memory | None = None
         self._log = log.Pipe()
         self._ending = False
         self._namesakes = namesakes.Watch()
@@ -89,6 +94,11 @@ class Supervisor:
                 self._watch(table.fileno())
         return self._outcome()
 
+    def end_sessions(self) -> None:
+        """End what is in a session without having come from us, and give the memory back."""
+        if self._memory:
+            self._memory.close()
+
     def end_log(self) -> None:
         """Keep what sshd and its sessions said last."""
         self._log.copy()
@@ -105,11 +115,14 @@ class Supervisor:
         spec = _spec()
         _require_readable_keys()
         ports.require_free(spec.listen, spec.port)
+        self._memory, undivided = memory.divided()
+        self._warn(*undivided)
         self._seal()
         self._warn(*_weakness(), *places.link_all())
         account.make(spec, journal_gid=places.journal_gid())
         self._namesakes.uid = spec.uid
         self._warn(*keys_command.check(spec))
+        motd.write(())
         for kind in sshd.offered(spec).host_keys:
             self._warn(*hostkey.ensure(kind, HOST_KEY_FILES[kind]))
         Path("/run/sshd").mkdir(mode=0o755, parents=True, exist_ok=True)
@@ -142,20 +155,39 @@ class Supervisor:
         poll.register(table, select.POLLPRI | select.POLLERR)
         poll.register(self._log.reader, select.POLLIN)
         while not self._ending and self._sshd and self._sshd.poll() is None:
-            events = dict(poll.poll(namesakes.PAUSE * 1000 if self._somebody_inside() else None))
+            events = dict(poll.poll(self._pause()))
             if self._wake in events:
                 self._drain()
                 processes.reap(besides=self._sshd.pid)
             self._log.copy()
+            self._look_at_memory()
             if table in events:
                 self._seal_new()
             if news := self._namesakes.look():
                 self._warn(*news)
                 self._phase("open")
 
+    def _pause(self) -> float | None:
+        """Milliseconds until the next look, however quiet it is; None when nobody is inside."""
+        if self._memory and self._memory.busy:
+            return memory.PAUSE * 1000
+        return namesakes.PAUSE * 1000 if self._somebody_inside() else None
+
     def _somebody_inside(self) -> bool:
         pid = self._sshd.pid if self._sshd else 0
         return bool(read_text(f"/proc/{pid}/task/{pid}/children"))
+
+    def _look_at_memory(self) -> None:
+        if not self._memory:
+            return
+        before = self._memory.notes()
+        # A host whose memory, and /run with it, is full must not lose its door.
+        with contextlib.suppress(OSError):
+            for message in self._memory.look():
+                log.line(f"warning: {message}")
+            if (notes := self._memory.notes()) != before:
+                self._phase("open")
+                motd.write(notes)
 
     def _seal(self) -> None:
         try:
@@ -195,7 +227,8 @@ class Supervisor:
         self._warnings += [message for message in messages if message not in self._warnings]
 
     def _phase(self, phase: str, *, code: str = "", message: str = "") -> None:
-        value = Phase(phase, os.getpid(), code, message, tuple(self._warnings))
+        notes = self._memory.notes() if self._memory else ()
+        value = Phase(phase, os.getpid(), code, message, (*self._warnings, *notes))
         write_atomically(PHASE_FILE, value.to_json() + "\n")
 
 

@@ -61,11 +61,12 @@ def end(container: str, seconds: float) -> bool:
 
 
 def _is_in(pid: int, container: str) -> bool:
-    return pid != os.getpid() and any(
-        part == container or _names(part, container)
-        for path in _paths(pid)
-        for part in path.split("/")
-    )
+    return pid != os.getpid() and any(is_of(path, container) for path in _paths(pid))
+
+
+def is_of(path: str, container: str) -> bool:
+    """Whether a group, by its path, is a container's or below that, by its id or name."""
+    return any(part == container or _names(part, container) for part in path.split("/"))
 
 
 def _names(part: str, container: str) -> bool:

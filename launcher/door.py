@@ -142,6 +142,12 @@ def phase() -> spec.Phase | None:
         return None
 
 
+def notes(door: Door) -> tuple[str, ...]:
+    """What one should know of it: from its start, and what the container has told since."""
+    told = phase() if door.state == "open" else None
+    return tuple(dict.fromkeys((*door.notes, *(told.warnings if told else ()))))
+
+
 def log_tail(lines: int) -> str:
     """The last lines of the door's log; none is empty."""
     return "\n".join(logfile.tail(LOG, lines))

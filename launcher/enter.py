@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from admin_image.spec import HOST
+from admin_image.spec import HOST, SESSION_LIMIT_FILE, SESSIONS, SPARE
 from launcher import mounts, streams
 from launcher.errors import ContainerError, Exit
 
@@ -39,6 +39,7 @@ def execute(process: Process, argv: tuple[str, ...]) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     mounts.setns(namespace, mounts.CLONE_NEWNS)
+    _be_a_session()
     os.chdir("/root" if os.path.isdir("/root") else "/")  # noqa: PTH112
     program = shutil.which(argv[0], path=PATH)
     if program is None and "/" in argv[0]:
@@ -73,10 +74,31 @@ def _join_cgroup(pid: int) -> None:
         name = controllers.removeprefix("name=")
         for mount in (name, "unified") if name else ("", "unified"):
             with contextlib.suppress(OSError):
-                Path("/sys/fs/cgroup", mount, path.lstrip("/"), "cgroup.procs").write_text(
-                    str(os.getpid())
-                )
+                _write(Path("/sys/fs/cgroup", mount, path.lstrip("/"), "cgroup.procs"))
                 break
+
+
+def _write(procs: Path) -> None:
+    # Never made: where the kernel has none it would be a file in a tmpfs, and stay.
+    descriptor = os.open(procs, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(descriptor, b"%d" % os.getpid())
+    finally:
+        os.close(descriptor)
+
+
+def _be_a_session() -> None:
+    """A memory group of our own, as each SSH session has; without it we would be the door's."""
+    group = Path(SESSIONS, str(os.getpid()))
+    try:
+        # Bytes: Python's own files, and with them its codecs, are out of sight by now.
+        name, limit = Path(SESSION_LIMIT_FILE).read_bytes().split()
+        group.mkdir(exist_ok=True)
+        (group / os.fsdecode(name)).write_bytes(limit)
+    except (OSError, ValueError):
+        group = Path(SESSIONS, SPARE)
+    with contextlib.suppress(OSError):
+        _write(group / "cgroup.procs")
 
 
 def _fail(message: str, status: Exit) -> NoReturn:

@@ -6,10 +6,11 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import signal
 import time
 from typing import TYPE_CHECKING, Final
 
-from launcher import cgroups, interrupt, runtimes
+from launcher import cgroups, interrupt, memory_limit, runtimes
 from launcher.deadline import CLEAN_UP, NEVER, Deadline
 from launcher.errors import ContainerError, Exit, HatchwayError, RuntimeUnavailableError
 from launcher.runtimes.base import State
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     Ensure = Callable[[Runtime, float], Image]
 
 TIMED_OUT: Final = 124  # as timeout(1) has it
+KILLED: Final = 128 + signal.SIGKILL
 GRACE: Final = 10.0  # seconds between SIGTERM and SIGKILL
 HANGUP_GRACE: Final = 1.0
 ENGINE_LIMIT: Final = (
@@ -100,6 +102,7 @@ class _Session:
         claim.write(self._record(claim, plan))
         quiet = not last and self.request.terminal  # a terminal's stderr is the client's alone
         clean = late = False
+        began = time.time()
         try:
             with pinning.pinned(plan, self._target()) as joined:
                 argv = self.runtime.foreground(
@@ -122,6 +125,8 @@ class _Session:
             late = cut_off and not self.runtime.made(claim.directory)
             if ended:
                 status = self.runtime.verdict(plan, status, claim.directory)
+            if status == KILLED and not client.asked_to_end:
+                self._say_why_killed(plan, claim.directory, began)
             if client.asked_to_end and status in NOT_THERE:  # whoever asked meant any shell
                 status = 128 + client.asked_to_end
             return status
@@ -194,6 +199,13 @@ class _Session:
                 what = "processes that do not end" if left else "no process any more"
                 name = self.choice.again.name
                 self.monitor.note(f"{name} still has {plan.name}, with {what}: {error.message}")
+
+    def _say_why_killed(self, plan: Plan, scratch: Path, began: float) -> None:
+        """A limit that nobody tells of looks like somebody's `kill`."""
+        container = self.runtime.id_of(plan.name, scratch)
+        why = memory_limit.reason(container, began, memory=plan.limits.memory)
+        if why:
+            self.monitor.note(why)
 
     def _record(self, claim: Claim, plan: Plan) -> Record:
         again = self.choice.again

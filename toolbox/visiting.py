@@ -11,14 +11,14 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
-from launcher import interrupt, runtimes
+from launcher import interrupt, memory_limit, runtimes
 from launcher.deadline import CLEAN_UP, Deadline
 from launcher.errors import ContainerError, Exit, RuntimeUnavailableError
 from launcher.runtimes.base import Entry
 from toolbox import claims, foreground, kept, observing, planning, profiles, sweeping
 from toolbox.claims import Claim, Record
 from toolbox.relay import Relay
-from toolbox.running import GRACE, HANGUP_GRACE, NOT_THERE, TIMED_OUT
+from toolbox.running import GRACE, HANGUP_GRACE, KILLED, NOT_THERE, TIMED_OUT
 from toolbox.shells import SHELLS
 
 if TYPE_CHECKING:
@@ -103,6 +103,7 @@ class _Visit:
         argv = self.runtime.enter(self.kept.container, entry, scratch=claim.directory)
         self.monitor.close()
         hears = self._hears(claim)
+        began = time.time()
         relay = None if hears is None or request.terminal else Relay(0, hears)
         try:
             with foreground.blocked(), foreground.terminal_kept():
@@ -111,7 +112,10 @@ class _Visit:
                 client = foreground.Client(argv, streams=streams, silent=silent, hears=hears)
                 if relay:
                     relay.start()
-                return self._wait(client)
+                status = self._wait(client)
+            if status == KILLED and not client.asked_to_end:
+                self._say_why_killed(began)
+            return status
         finally:
             if relay:
                 relay.stop()
@@ -119,6 +123,11 @@ class _Visit:
             with interrupt.held(), contextlib.suppress(RuntimeUnavailableError):
                 limit = Deadline.after(CLEAN_UP)
                 self.runtime.within(limit).end_entry(self.kept.container, claim.directory)
+
+    def _say_why_killed(self, began: float) -> None:
+        found = self.runtime.find(self.kept.container)
+        if found is not None and (why := memory_limit.reason(found.id, began)):
+            self.monitor.note(why)
 
     def _hears(self, claim: Claim) -> Callable[[], bool] | None:
         """Whether the command is there for what its client hands on, if that hands on anything."""

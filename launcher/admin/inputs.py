@@ -22,8 +22,11 @@ if TYPE_CHECKING:
     from launcher.settings import Listen
 
 
-def write(access: Access, listen: Listen, uid: int) -> None:
-    """The specification and the keys, in directories that only root can change."""
+def write(access: Access, listen: Listen, uid: int, notice: Iterable[str] = ()) -> None:
+    """The specification and the keys, in directories that only root can change.
+
+    `notice` is for those who will log in.
+    """
     for path in (spec.RUN, spec.LOG, str(Path(spec.STATE).parent)):
         files.own_directory(Path(path))
     files.own_directory(Path(spec.STATE), mode=0o700)
@@ -33,6 +36,7 @@ def write(access: Access, listen: Listen, uid: int) -> None:
     _write_lines(spec.KEYS_FILE, (key.line() for key in access.keys))
     _write_lines(spec.CA_FILE, (key.line() for key in access.cas))
     _write_lines(spec.PRINCIPALS_FILE, access.principals)
+    _write_lines(spec.NOTICE_FILE, notice)
 
 
 def append_keys(fresh: Iterable[PublicKey]) -> None:

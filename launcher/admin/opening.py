@@ -143,16 +143,17 @@ class _Start:
         probe.preload()  # not before: what asks the engine is loaded first, and it needs the CPU
         image = _image(self.request, self.runtime, ensure, self.deadline)
         planned = plan(self.request, self.host, image)
-        for note in planned.notes:
+        cautions = self.runtime.cautions()
+        for note in (*planned.notes, *cautions):
             self.monitor.note(note)
-        inputs.write(self.request.access, self.request.listen, uid)
+        inputs.write(self.request.access, self.request.listen, uid, cautions)
         self.monitor.step("starting the container")
         container = self.runtime.start(planned)
         phase = waiting.await_open(container.pid, self.deadline.end)
         for warning in phase.warnings:
             self.monitor.note(warning)
         self.monitor.step("proving the door")
-        opened = dataclasses.replace(self._door(planned, container, phase), uid=uid)
+        opened = dataclasses.replace(self._door(planned, container, phase, cautions), uid=uid)
         probe.prove(
             opened.address, opened.port, user=opened.user, host_keys=opened.host_keys,
             keys=self.request.access.logins, timeout=self.deadline.left(),
@@ -200,7 +201,9 @@ class _Start:
             opened=time.time(),
         )
 
-    def _door(self, planned: Plan, container: Container, phase: spec.Phase) -> Door:
+    def _door(
+        self, planned: Plan, container: Container, phase: spec.Phase, cautions: tuple[str, ...]
+    ) -> Door:
         process = Process.of(phase.pid)
         if process is None:
             raise waiting.died()
@@ -217,7 +220,7 @@ class _Start:
             keys=tuple(map(Key.of, access.logins)),
             trusted_cas=tuple(map(Key.of, access.authorities)),
             principals=access.principals,
-            notes=(*planned.notes, *phase.warnings),
+            notes=(*planned.notes, *cautions, *phase.warnings),
         )
 
 

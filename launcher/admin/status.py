@@ -9,8 +9,9 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any, Literal
 
+from admin_image.spec import BELOW_SESSIONS
 from launcher import door as doors
-from launcher import sessions, tcp
+from launcher import memory_limit, sessions, tcp
 from launcher.admin import failure
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def door_facts(door: Door) -> dict[str, Any]:
         "keys": [dataclasses.asdict(key) for key in door.keys],
         "trusted_cas": [dataclasses.asdict(key) for key in door.trusted_cas],
         "principals": door.principals,
-        "notes": door.notes,
+        "notes": doors.notes(door),
     }
     return facts
 
@@ -141,6 +142,9 @@ def _starting(found: Door) -> Status:
 def _died(found: Door) -> Status:
     phase = doors.phase()
     said = phase.message if phase is not None and phase.phase == "failed" else "the container ended"
+    container = found.container_id or found.container
+    if why := memory_limit.reason(container, found.opened, besides=BELOW_SESSIONS):
+        said = f"{said}: {why}"
     hint = "Start again, which cleans up; `hatchway admin logs` says more."
     log = doors.log_tail(LOG_LINES)
     return Status("died", False, found, Reason("container.died", said, hint, log))

@@ -6,6 +6,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from launcher import door as doors
 from launcher.door import host_fingerprint
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def door(found: Door) -> list[str]:
     lines += _keys("key", found.keys)
     lines += _keys("ca", found.trusted_cas)
     lines += [f"principal {name}" for name in found.principals]
-    lines += [f"note      {note}" for note in found.notes]
+    lines += [f"note      {note}" for note in doors.notes(found)]
     return lines
 
 

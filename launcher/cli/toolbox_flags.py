@@ -64,6 +64,7 @@ class Flags:
     ] = False
     tty: Annotated[bool, typer.Option("--tty", "-t", help="A terminal, as one is here.")] = False
     no_tty: Annotated[bool, typer.Option("--no-tty", "-T", help="No terminal.")] = False
+    memory: Annotated[str, typer.Option("--memory", help="Memory limit, such as 4G.")] = ""
     timeout: Annotated[
         float, typer.Option("--timeout", min=0, help="End the command after so many seconds.")
     ] = 0
@@ -115,7 +116,7 @@ class Flags:
             terminal=self._terminal(),
             timeout=self.timeout,
             pull_timeout=own.pull_timeout,
-            memory=settings_.parse_size(own.memory),
+            memory=checked("--memory", settings_.parse_size, self.memory or own.memory),
             cpus=own.cpus,
             pids=own.pids,
             wish=engine.wish(settings),

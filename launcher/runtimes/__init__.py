@@ -123,9 +123,9 @@ def _docker(wish: Wish, _host: Host, deadline: Deadline) -> Found:
     problem = silence(address, answering.DOCKER, deadline)
     if problem is not None:
         return Found(None, f"{address}: {problem}")
-    from launcher.runtimes.whales import Whales
+    from launcher.runtimes.docker import Docker
 
-    runtime = Whales("docker", program, ("--host", f"unix://{address}"))
+    runtime = Docker("docker", program, ("--host", f"unix://{address}"))
     return Found(runtime, f"docker answers at {address}", address)
 
 

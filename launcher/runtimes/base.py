@@ -97,6 +97,9 @@ class Runtime(Protocol):
     def describe(self) -> str:
         """One phrase that says which engine this is and where."""
 
+    def cautions(self) -> tuple[str, ...]:
+        """What whoever enters a container of this engine should know beforehand."""
+
     def find_image(self, name: str) -> Image | None:
         """The image by its name or config digest, if this engine holds it."""
 

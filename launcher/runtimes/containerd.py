@@ -49,6 +49,9 @@ class Containerd:
     def describe(self) -> str:
         return f"containerd at {self.ctr.socket}, namespace {self.ctr.namespace}"
 
+    def cautions(self) -> tuple[str, ...]:
+        return ()  # a shim holds each container, and outlives the daemon
+
     @functools.cached_property
     def _contents(self) -> Contents:
         return Contents(self.ctr)

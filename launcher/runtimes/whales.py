@@ -64,6 +64,9 @@ class Whales:
     def describe(self) -> str:
         return " ".join((self.name, *self.options))
 
+    def cautions(self) -> tuple[str, ...]:
+        return ()
+
     @functools.cached_property
     def _engine(self) -> Dialogue:
         return Dialogue(self.name, self.program, self.options, self.deadline)

@@ -77,7 +77,7 @@ def test_the_launcher_imports_only_the_contract_of_the_image() -> None:
         for name, path in MODULES.items()
         if name.startswith("launcher")
         for other in imports(path, eager=False)
-        if other.startswith(("admin_image", "bootstrap_image", "hostview"))
+        if other.startswith(("admin_image", "bootstrap_image"))
     }
     shared = {
         *("admin_image.spec", "admin_image.algorithms", "bootstrap_image.spec"),
