@@ -23,11 +23,16 @@ from launcher.errors import ContainerError, Exit
 if TYPE_CHECKING:
     from launcher.proc import Process
 
+NOBODY: Final = str(2**32 - 1)  # linux/audit.h: AUDIT_UID_UNSET
+TERMINFO: Final = ("/usr/share/terminfo", "/lib/terminfo", "/etc/terminfo")
 PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-def execute(process: Process, argv: tuple[str, ...]) -> NoReturn:
-    """Become `argv` inside the container of `process`; exits 126 or 127 as a shell would."""
+def execute(process: Process, argv: tuple[str, ...], *, uid: int) -> NoReturn:
+    """Become `argv` inside the container of `process`; exits 126 or 127 as a shell would.
+
+    Where nobody has logged in, as by a cloud assistant, the host's audit log knows us by `uid`.
+    """
     environment = _environment()
     try:
         namespace = os.open(f"/proc/{process.pid}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
@@ -36,10 +41,12 @@ def execute(process: Process, argv: tuple[str, ...]) -> NoReturn:
     if not process.alive():  # the pid may have been another's by the time that it was opened
         raise _gone()
     _join_cgroup(process.pid)
+    _log_in(uid)
     sys.stdout.flush()
     sys.stderr.flush()
     mounts.setns(namespace, mounts.CLONE_NEWNS)
     _be_a_session()
+    _use_known_terminal(environment)
     os.chdir("/root" if os.path.isdir("/root") else "/")  # noqa: PTH112
     program = shutil.which(argv[0], path=PATH)
     if program is None and "/" in argv[0]:
@@ -64,6 +71,23 @@ def _gone() -> ContainerError:
 def _environment() -> dict[str, str]:
     kept = {name: os.environ[name] for name in ("TERM", "LANG", "COLUMNS") if name in os.environ}
     return {**kept, "PATH": PATH, "HOME": "/root", "HOST": HOST, "container": "hatchway"}
+
+
+def _use_known_terminal(environment: dict[str, str]) -> None:
+    """Take a terminal that the image does not describe for the common one that it imitates."""
+    kind = environment.get("TERM", "")
+    places = [Path(place, kind[:1], kind) for place in TERMINFO]
+    if kind and not any(place.exists() for place in places):
+        like_screen = kind.startswith(("tmux", "screen"))
+        environment["TERM"] = "screen-256color" if like_screen else "xterm-256color"
+
+
+def _log_in(uid: int) -> None:
+    """Not over the number of somebody who has: that one tells more."""
+    login = Path("/proc/self/loginuid")
+    with contextlib.suppress(OSError):  # a kernel without audit
+        if uid and login.read_text(encoding="ascii") == NOBODY:
+            login.write_text(str(uid), encoding="ascii")
 
 
 def _join_cgroup(pid: int) -> None:

@@ -104,6 +104,7 @@ CODES: Final[dict[str, str]] = {
     "target.kernel": "The kernel does not copy the target's mounts.",
     "target.user": "The target's user namespace knows no such user.",
     "target.failed": "The target could not be joined.",
+    "interrupted": "A signal ended the command; what it had begun was cleaned up.",
     "internal": "A defect of Hatchway itself.",
 }
 

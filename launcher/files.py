@@ -8,12 +8,14 @@ import errno
 import os
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from launcher.errors import HostError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+ROOM: Final = 64 * 2**10  # bytes
 
 
 def write(path: Path, data: bytes, *, mode: int = 0o600) -> None:
@@ -113,6 +115,15 @@ def explained(path: Path) -> Iterator[None]:
         message = f"cannot write {place}: {error.strerror}"
         hint = "Hatchway needs /run, /var/lib and /var/log writable, and root."
         raise HostError("host.read-only", message, hint) from error
+
+
+def is_full(path: Path) -> bool:
+    """Whether hardly a small file finds room where this directory is."""
+    try:
+        found = os.statvfs(path)
+    except OSError:
+        return False
+    return found.f_bfree * found.f_frsize < ROOM or (found.f_files > 0 and not found.f_ffree)
 
 
 def _sync_directory(path: Path) -> None:

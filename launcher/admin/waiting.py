@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from admin_image import spec
 from launcher import door as doors
-from launcher import interrupt
-from launcher.errors import CODES, ContainerError, DoorError
+from launcher import files, interrupt
+from launcher.errors import CODES, ContainerError, DoorError, HatchwayError, HostError
 from launcher.proc import Process
 
 if TYPE_CHECKING:
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
     from admin_image.spec import Phase
 
+PLACES: Final = (spec.RUN, spec.STATE, spec.LOG)
 POLL: Final = 0.005  # of a small file in memory
 LOG_LINES: Final = 8
 HINT: Final = "Look at `hatchway admin logs`."
@@ -42,9 +45,13 @@ def await_open(pid: int, until: float, clock: Callable[[], float] = time.monoton
     raise DoorError("door.timeout", message, hint, log=doors.log_tail(LOG_LINES))
 
 
-def died() -> ContainerError:
-    """The container is gone; its last words are in the log."""
+def died() -> HatchwayError:
+    """The container is gone; its last words are in the log, if there was room for them."""
     tail = doors.log_tail(LOG_LINES)
+    if full := next((place for place in PLACES if files.is_full(Path(place))), ""):
+        message = f"the container could not write below {full}: the file system is full"
+        hint = "Free some space there, then start again."
+        return HostError("host.disk-full", message, hint, log=tail)
     last = tail.splitlines()[-1] if tail else "it left no log"
     message = f"the container ended before the door was open: {last}"
     return ContainerError("container.died", message, HINT, log=tail)

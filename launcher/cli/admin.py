@@ -35,8 +35,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-# Everything after the command's name belongs to the command, with or without `--`.
-_PASS_ON = {"ignore_unknown_options": True, "allow_interspersed_args": False}
+# The first word that is no option begins the command, or `--` does.
+_PASS_ON = {"allow_interspersed_args": False}
 
 
 @app.command()
@@ -120,6 +120,9 @@ def start(
 def stop(
     engine: EngineFlags = AS_SET,
     timeout: StopTimeoutOption = 60.0,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Say nothing of what went as asked.")
+    ] = False,
     form: OutputOption = Output.TEXT,
 ) -> int:
     """Close the door: end all sessions and leave nothing behind. Twice is as good as once."""
@@ -137,7 +140,9 @@ def stop(
     with output.answer():
         if left is not None:
             output.warning(status_text.uncleared(left))
-        if form is Output.TEXT:
+        if form is Output.TEXT and quiet:
+            pass
+        elif form is Output.TEXT:
             said = "The door is closed." if closed.was_open else "The door was closed already."
             output.line(said)
         else:
@@ -250,7 +255,7 @@ def _enter(command: tuple[str, ...]) -> None:
         if found is None or found.state != "open" or not found.alive():
             hint = "Open it: hatchway admin start --key-file FILE"
             raise ContainerError("container.not-running", "there is no open door", hint)
-        enter.execute(found.process(), command)
+        enter.execute(found.process(), command, uid=found.uid)
     except HatchwayError as problem:
         output.error(problem, Output.TEXT)
         raise typer.Exit(Exit.OURS) from None

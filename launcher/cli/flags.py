@@ -30,11 +30,13 @@ class EngineFlags:
     namespace: Annotated[str, typer.Option("--namespace", help="The containerd namespace.")] = ""
 
     def wish(self, settings: Settings) -> Wish:
-        from launcher.runtimes import Wish
+        from launcher.runtimes import Wish, require_known
 
         own = settings.runtime
+        name = self.runtime or own.name or "auto"
+        require_known(name)  # also where no engine is asked, for the door is open already
         return Wish(
-            self.runtime or own.name or "auto",
+            name,
             self.socket or own.socket,
             self.namespace or own.namespace,
         )

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from importlib import import_module
 from typing import Annotated, Final, NoReturn
@@ -14,7 +15,7 @@ import typer
 from typer._click.exceptions import ClickException, NoArgsIsHelpError
 
 from launcher import VERSION, interrupt, streams, visible
-from launcher.cli import doctor, host, numbers, output
+from launcher.cli import doctor, host, numbers, output, signals
 from launcher.errors import Exit, HatchwayError, UsageError
 
 app = typer.Typer(
@@ -50,6 +51,7 @@ def main() -> NoReturn:
     os.environ.pop("LD_LIBRARY_PATH", None)
     streams.complete()
     form = output.asked_for(sys.argv[1:])
+    signals.answer_early(form)
     _add_commands(sys.argv[1] if len(sys.argv) > 1 else "")
     try:
         command = typer.main.get_command(app)
@@ -65,9 +67,10 @@ def main() -> NoReturn:
         output.error(_usage(problem), form)
         sys.exit(Exit.USAGE)
     except interrupt.Interrupted as signalled:
-        output.notice(f"stopped by {signalled}")
+        signals.tell(signalled.number, form)
         sys.exit(128 + signalled.number)
     except (typer.Abort, KeyboardInterrupt):
+        signals.tell(signal.SIGINT, form)
         sys.exit(Exit.INTERRUPTED)
     except output.UnheardError as lost:
         if not lost.gone:  # whoever had enough knows it

@@ -61,10 +61,8 @@ def choose(wish: Wish, host: Host, deadline: Deadline = NEVER) -> Choice:
 
     `RuntimeUnavailableError` lists what was looked at and found wanting.
     """
+    require_known(wish.name)
     if wish.name != "auto":
-        if wish.name not in TABLE:
-            message = f"there is no runtime {wish.name!r}"
-            raise UsageError("usage.invalid", message, f"Choose auto, {', '.join(TABLE)}.")
         found = TABLE[wish.name](wish, host, deadline)
         if found.runtime is None:
             raise _unavailable(wish.name, found.why)
@@ -84,6 +82,12 @@ def choose(wish: Wish, host: Host, deadline: Deadline = NEVER) -> Choice:
         f"{name}: {why}" for name, why in looked_at.items()
     )
     raise RuntimeUnavailableError("runtime.none", message, hint, looked_at=looked_at)
+
+
+def require_known(name: str) -> None:
+    if name != "auto" and name not in TABLE:
+        message = f"there is no runtime {name!r}"
+        raise UsageError("usage.invalid", message, f"Choose auto, {', '.join(TABLE)}.")
 
 
 def _unavailable(name: str, why: str) -> RuntimeUnavailableError:

@@ -7,6 +7,7 @@ HATCHWAY_MOMENTS=10 pytest tests/engine/test_faults.py    (cut off at so many mo
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import signal
 import socket
@@ -34,14 +35,18 @@ MOMENTS = (0.25, 0.45, 0.65, 1.0, 0.05, 0.35, 0.55, 0.8, 0.15, 1.3)[
 
 def start_and_signal(door: DoorCommand, after: float, number: int) -> int:
     """Start a door, send the launcher a signal after a while, and give its exit status."""
-    # Output goes to the test's own, which shows it when the test fails.
-    child = subprocess.Popen(door.start_argv(), start_new_session=True)
-    try:
-        return child.wait(after)
-    except subprocess.TimeoutExpired:
-        # The whole group, as ctrl-C on a terminal does: the engine's client dies as well.
-        os.killpg(child.pid, number)
-        return child.wait(60)
+    # Messages go to the test's own output, which shows them when the test fails.
+    argv = door.start_argv()
+    with subprocess.Popen(argv, start_new_session=True, stdout=subprocess.PIPE, text=True) as child:
+        try:
+            return child.wait(after)
+        except subprocess.TimeoutExpired:
+            # The whole group, as ctrl-C on a terminal does: the engine's client dies as well.
+            os.killpg(child.pid, number)
+            answer, _ = child.communicate(timeout=60)
+        if child.returncode == 128 + number:
+            assert json.loads(answer)["error"]["code"] == "interrupted"
+        return child.returncode
 
 
 def kill_under_way(door: DoorCommand, after: float) -> None:

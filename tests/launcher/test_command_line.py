@@ -2,6 +2,8 @@
 from __future__ import annotations
 
 import json
+import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -48,6 +50,40 @@ def test_an_error_is_one_json_object_when_json_is_asked_for(argv: tuple[str, ...
     assert done.returncode == 64
     error = json.loads(done.stdout)["error"]
     assert set(error) == {"code", "message", "hint", "details"}
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("admin", "exec", "--tty", "ls"),
+        ("admin", "exec", "-n", "3", "ls"),
+        ("admin", "start", "--runtime", "lxc", "--key-file", "{key}"),
+        ("admin", "stop", "--runtime", "lxc"),
+    ],
+    ids=" ".join,
+)
+def test_an_option_or_engine_that_there_is_not_is_wrong_usage(
+    argv: tuple[str, ...], ssh_key: Path
+) -> None:
+    done = hatchway(*(word.format(key=f"{ssh_key}.pub") for word in argv))
+    assert (done.returncode, "[usage.invalid]" in done.stderr) == (64, True), done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_command_that_a_signal_stops_says_so_in_json_where_that_is_asked_for(
+    number: signal.Signals,
+) -> None:
+    argv = (PROGRAM, "admin", "start", "--key-file", "-", "--output", "json")
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        heard = re.compile(r"^SigCgt:\s*(\S+)", re.MULTILINE)
+        status = Path(f"/proc/{child.pid}/status")
+        while not (found := heard.search(status.read_text())) or not int(found[1], 16) & 1 << 14:
+            assert child.poll() is None
+        child.send_signal(number)
+        assert child.stdout
+        error = json.loads(child.stdout.read())["error"]
+    assert (error["code"], error["details"]) == ("interrupted", {"signal": int(number)})
+    assert child.returncode == 128 + number
 
 
 @pytest.mark.parametrize(
