@@ -6,7 +6,8 @@
 The host may have no shell, so that the shell is a static one of this image, executed through
 /proc/PID/root of a process that stays in the image's mount namespace: nothing is written to the
 host. A command is the host's own, its arguments untouched; the last call is execve, so that
-status, signals, terminal and pipes are the command's and nobody stands between.
+status, terminal and pipes are the command's. For root nobody stands between; before a command of
+the account's stands its attendant, for signals.
 
 Few imports on purpose, and none once the mounts have changed.
 """
@@ -18,11 +19,10 @@ import os
 import sys
 from typing import NoReturn
 
-from admin_image import search
+from admin_image import attendant, search
 
 OURS, USAGE = 125, 64
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/bin"
-SUDO = "/usr/bin/sudo"
 SELF = "/usr/bin/hostsh"
 SHELL = "/usr/bin/bash-static"
 RCFILE = "/usr/lib/hatchway/hostrc"
@@ -60,7 +60,7 @@ def main() -> int:
         return 0
     _restore_signals()
     if os.geteuid():
-        os.execv(SUDO, [SUDO, "-n", "--", SELF, *sys.argv[1:]])  # noqa: S606 - it is the point
+        return attendant.run([SELF, *sys.argv[1:]])
     try:
         return enter(command, read_only=read_only)
     except OSError as error:
@@ -137,6 +137,8 @@ def _shell(image: str, environment: dict[str, str], *, read_only: bool) -> NoRet
 
 
 def _execute(command: list[str], environment: dict[str, str]) -> int:
+    if not command[0]:
+        return _say("the name of the command is empty", search.NOT_FOUND)
     met, there = search.become(command, environment)
     if met != errno.ENOENT:
         return _say(f"the host cannot execute {there}: {os.strerror(met)}", search.NOT_EXECUTABLE)

@@ -21,7 +21,8 @@ def become(command: list[str], environment: dict[str, str]) -> tuple[int, str]:
     """
     name = command[0]
     met, there = errno.ENOENT, ""
-    for place in [name] if "/" in name else _places(name, environment):
+    places = [name] if "/" in name else _places(name, environment)
+    for place in places if name else []:  # execve(2) is content with an empty one, Python is not
         try:
             os.execve(place, command, environment)  # noqa: S606 - it is the point
         except OSError as error:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import time
 from typing import TYPE_CHECKING
 
@@ -18,11 +19,12 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.engine
 
+# Ours among all sleeps of this machine, and whether it is gone.
+SLEEP = "-f '^sleep 60[.]5'"
+GONE = f"for _ in $(seq 200); do pgrep {SLEEP} || break; sleep 0.05; done"
 PROMPT = r"\[host:stand-in [^]]*\]# "
-# Until hostsh has become the command: two starts of Python and sudo take their time.
-BECOMES_SLEEP = (
-    'for _ in $(seq 600); do [ "$(cat /proc/$!/comm)" = sleep ] && break; sleep 0.05; done'
-)
+# Until hostsh runs the command: three starts of Python and sudo take their time.
+RUNS_SLEEP = "for _ in $(seq 600); do pgrep -P $! -x sleep && break; sleep 0.05; done"
 
 
 @pytest.fixture(autouse=True)
@@ -53,6 +55,7 @@ def terminal(entrance: Door) -> Iterator[pexpect.spawn[str]]:
         ("sudo hostsh false", 1, ""),
         ("hostsh nonesuch", 127, "the host has no nonesuch"),
         ("hostsh sh -c true", 127, "the host has no sh"),
+        ("hostsh ''", 127, "hostsh: the name of the command is empty"),
         ("hostsh /nonesuch", 127, "the host has no /nonesuch"),
         ("hostsh data", 126, "cannot execute /usr/bin/data: Permission denied"),
         ("hostsh /etc", 126, "Permission denied"),
@@ -68,15 +71,51 @@ def test_the_exit_status_is_exact(entrance: Door, command: str, status: int, mes
 
 
 def test_a_signal_that_ends_the_command_is_seen_as_such(entrance: Door) -> None:
-    done = entrance.ssh(f"hostsh sleep 60 & {BECOMES_SLEEP}; sudo kill -9 $!; wait $!")
+    done = entrance.ssh(f"hostsh sleep 60 & {RUNS_SLEEP}; sudo pkill -9 -P $!; wait $!")
     assert done.returncode == 137
 
 
-def test_a_signal_sent_to_hostsh_reaches_the_command_itself(entrance: Door) -> None:
+@pytest.mark.parametrize("signal", ["TERM", "HUP", "INT", "USR1", "RTMIN+3"])
+def test_a_signal_sent_to_hostsh_reaches_the_command_itself(entrance: Door, signal: str) -> None:
     done = entrance.ssh(
-        f"hostsh sleep 60 & {BECOMES_SLEEP}; cat /proc/$!/comm; sudo kill -TERM $!; wait $!"
+        f"trap '' EXIT; set -m; hostsh sleep 60.5 & {RUNS_SLEEP} >/dev/null; kill -{signal} $!; "
+        f"wait $!; kill -l $?; {GONE}"
     )
-    assert (done.stdout, done.returncode) == ("sleep\n", 143)
+    assert done.stdout == f"{signal}\n"
+
+
+def test_a_command_that_takes_too_long_ends_with_what_it_has_started(entrance: Door) -> None:
+    script = "sleep 60.5; echo never"
+    done = entrance.ssh(
+        f"timeout 3 hostsh sleep 60.5; echo $?; echo '{script}' | timeout 3 hostsh; echo $?; {GONE}"
+    )
+    assert done.stdout == "124\n124\n"
+
+
+def test_a_command_that_heeds_a_signal_decides_what_becomes_of_it(entrance: Door) -> None:
+    script = "trap 'echo caught; exit 9' TERM; sleep 60.5"
+    done = entrance.ssh(
+        f'echo "{script}" > /tmp/script; hostsh < /tmp/script & '
+        f"until pgrep {SLEEP}; do sleep 0.05; done >/dev/null; kill $!; wait $!; echo $?"
+    )
+    assert done.stdout == "caught\n9\n"
+
+
+def test_a_signal_that_is_ignored_is_ignored_by_the_command_too(entrance: Door) -> None:
+    done = entrance.ssh(
+        f"nohup hostsh sleep 60.5 2>/dev/null & {RUNS_SLEEP} >/dev/null; kill -HUP $!; sleep 1; "
+        f"pgrep -c -P $! -x sleep; kill -TERM $!; wait $!; echo $?; {GONE}"
+    )
+    assert done.stdout == "1\n143\n"
+
+
+def test_a_lost_connection_ends_the_command_that_it_ran(entrance: Door) -> None:
+    with subprocess.Popen(
+        entrance.ssh_command("hostsh sleep 60.5"), stdin=subprocess.PIPE
+    ) as client:
+        assert entrance.ssh(f"until pgrep {SLEEP}; do sleep 0.05; done").returncode == 0
+        client.kill()
+    assert entrance.ssh(f"{GONE}; pgrep {SLEEP}").returncode == 1
 
 
 def test_arguments_arrive_untouched(entrance: Door) -> None:
@@ -156,6 +195,28 @@ def test_the_terminal_has_job_control_and_its_size(terminal: pexpect.spawn[str])
     terminal.expect("gone 2")
 
 
+def test_hostsh_is_a_job_of_the_shell_that_started_it(terminal: pexpect.spawn[str]) -> None:
+    terminal.sendline("exit")
+    outer = r"\[admin@admin:[^]]* ~/files\]\$ "
+    terminal.expect(outer)
+    terminal.sendline("hostsh sleep 60.5")
+    assert terminal.expect("sleep 60.5") == 0
+    _await_sleep()
+    terminal.sendcontrol("z")
+    terminal.expect("Stopped")
+    terminal.expect(outer)
+    terminal.sendline("jobs; kill %1; fg; echo ended $?")
+    terminal.expect(r"Stopped\s+hostsh sleep 60.5")
+    terminal.expect("ended 143")
+    terminal.expect(outer)
+    terminal.sendline("hostsh sleep 60.5")
+    _await_sleep()
+    terminal.sendcontrol("c")
+    terminal.expect(outer)
+    terminal.sendline("echo then $?")
+    terminal.expect("then 130")
+
+
 def test_an_interrupt_ends_the_command_and_not_the_shell(terminal: pexpect.spawn[str]) -> None:
     _sleep(terminal)
     terminal.sendcontrol("c")
@@ -171,6 +232,14 @@ def test_the_shell_says_where_it_is_and_leaves_no_history(terminal: pexpect.spaw
     terminal.sendline("echo status $?")
     terminal.expect("status 5")
     assert not re.search("cannot set terminal process group|no job control", str(terminal.before))
+
+
+def _await_sleep() -> None:
+    """Returns when the command runs: a key pressed earlier would be sudo's."""
+    end = time.monotonic() + 30
+    while subprocess.run(f"pgrep {SLEEP}", shell=True, check=False, capture_output=True).returncode:
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 def _sleep(terminal: pexpect.spawn[str]) -> None:
