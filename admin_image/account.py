@@ -29,8 +29,8 @@ SHELL = "/bin/bash"
 FILES = "files"
 # What tells our line of passwd from the image's own.
 MARK = "Hatchway"
-# sshd takes `!` for a locked account and refuses its keys when PAM is off; `*` is merely no
-# password that could ever match.
+# sshd without PAM takes `!` for a locked account and refuses its keys; `*` is merely no password
+# that could ever match.
 NO_PASSWORD = "*"  # noqa: S105 - a mark, not a secret
 _HASH = re.compile(r"[!-9;-~]+")  # printable, and no colon
 

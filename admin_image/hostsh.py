@@ -19,7 +19,7 @@ import os
 import sys
 from typing import NoReturn
 
-from admin_image import attendant, search
+from admin_image import attendant, deeds, search
 
 OURS, USAGE = 125, 64
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/bin"
@@ -61,6 +61,7 @@ def main() -> int:
     _restore_signals()
     if os.geteuid():
         return attendant.run([SELF, *sys.argv[1:]])
+    deeds.record("hostsh", [*(["--read-only"] if read_only else []), *command] or ["(a shell)"])
     try:
         return enter(command, read_only=read_only)
     except OSError as error:

@@ -20,7 +20,7 @@ _FIXED = f"""\
 RequiredRSASize 2048
 PidFile none
 SshdSessionPath {SESSION}
-UsePAM no
+UsePAM yes
 UseDNS no
 StrictModes yes
 LogLevel VERBOSE
@@ -50,13 +50,13 @@ PermitTTY yes
 Subsystem sftp internal-sftp -d %d/files
 
 LoginGraceTime 20
-MaxAuthTries 6
+MaxAuthTries 20
 MaxSessions 64
 MaxStartups 10:30:60
 ClientAliveInterval 30
 ClientAliveCountMax 4
 TCPKeepAlive yes
-PerSourcePenalties yes
+PerSourcePenalties authfail:1s grace-exceeded:10s max:60s
 PerSourcePenaltyExemptList 127.0.0.0/8,::1/128
 PrintLastLog no
 PrintMotd yes

@@ -52,8 +52,8 @@ def main() -> NoReturn:
     streams.complete()
     form = output.asked_for(sys.argv[1:])
     signals.answer_early(form)
-    _add_commands(sys.argv[1] if len(sys.argv) > 1 else "")
     try:
+        _add_commands(sys.argv[1] if len(sys.argv) > 1 else "")
         command = typer.main.get_command(app)
         numbers.be_finite(command)
         status = command(standalone_mode=False)

@@ -18,7 +18,7 @@ def test_publickey_is_the_only_way_in() -> None:
     assert "AuthenticationMethods publickey" in text
     ways = ("Password", "KbdInteractive", "Hostbased", "GSSAPI", "Kerberos")
     assert all(f"{way}Authentication no" in text for way in ways)
-    assert {"PermitRootLogin no", "PermitEmptyPasswords no", "UsePAM no"} <= set(text)
+    assert {"PermitRootLogin no", "PermitEmptyPasswords no", "UsePAM yes"} <= set(text)
 
 
 def test_keys_are_read_from_the_launchers_file() -> None:

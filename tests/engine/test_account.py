@@ -16,6 +16,7 @@ from tests.engine.toolbox import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.engine.door import DoorCommand
 
@@ -113,3 +114,57 @@ def test_whoever_takes_the_number_later_is_told_of(opened: DoorCommand, session:
     with running_as(opened.status()["uid"]) as pid:
         assert eventually(lambda: told(f"process {pid} (cat) is outside of the door"))
     assert not told(str(session))
+
+
+def test_a_session_is_known_to_the_hosts_audit_log(opened: DoorCommand) -> None:
+    client, uid = Client.of(opened), str(opened.status()["uid"])
+    logins = [client.ssh("cat /proc/self/loginuid /proc/self/sessionid").stdout for _ in range(2)]
+    assert logins[0][: len(uid)] == logins[1][: len(uid)] == uid.encode()
+    assert logins[0] != logins[1]
+
+
+def test_what_is_done_as_root_is_recorded_with_the_key_of_its_session(opened: DoorCommand) -> None:
+    done = Client.of(opened).ssh("sudo -u nobody true $'a b\\n'; hostsh true; setsid -f hostsh id")
+    assert done.returncode == 0
+    who = f"by {opened.status()['keys'][0]['fingerprint']} from 127.0.0.1"
+    assert eventually(lambda: f"hostsh {who}: id" in opened.hatchway("admin", "logs").stdout)
+    log = opened.hatchway("admin", "logs").stdout
+    assert f"sudo {who}: -u nobody true 'a b\\n'" in log
+    assert f"hostsh {who}: true" in log
+    opened.hatchway("admin", "exec", "hostsh", "uname")
+    assert "hostsh by root without ssh" in opened.hatchway("admin", "logs").stdout
+
+
+@pytest.mark.parametrize("terminal", ["xterm-kitty", "alacritty", "foot", "tmux-direct"])
+def test_a_terminal_that_the_image_does_not_know_is_taken_for_a_common_one(
+    opened: DoorCommand, terminal: str
+) -> None:
+    argv = ("-tt", "door", "tput cols >/dev/null && echo $TERM && hostsh env")
+    done = Client.of(opened).run("ssh", *argv, env={"TERM": terminal})
+    common = "screen-256color" if terminal.startswith("tmux") else "xterm-256color"
+    assert (done.returncode, done.stdout.split()[0].decode()) == (0, common)
+    assert f"TERM={common}" in done.stdout.decode()
+
+
+def test_systemctl_asks_the_hosts_systemd_as_root(opened: DoorCommand) -> None:
+    plain, asked = (
+        Client.of(opened).ssh(f"{word} systemctl is-system-running") for word in ("", "sudo")
+    )
+    assert (plain.stdout, plain.stderr, plain.returncode) == (
+        asked.stdout, asked.stderr, asked.returncode,
+    )  # fmt: skip
+
+
+def test_an_agent_with_many_keys_gets_in_and_keeps_nobody_else_out(
+    opened: DoorCommand, tmp_path: Path
+) -> None:
+    others = [tmp_path / str(number) for number in range(12)]
+    for other in others:
+        subprocess.run(
+            ("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(other)), check=True
+        )
+    files = [word for other in others for word in ("-o", f"IdentityFile={other}")]
+    client = Client.of(opened, key=others[0], name="many")
+    assert client.ssh("true", *files, "-i", str(opened.key)).returncode == 0
+    assert client.ssh("true", *files).returncode == 255
+    assert Client.of(opened).ssh("true").returncode == 0
