@@ -11,7 +11,7 @@ door.internal     an error that nobody foresaw
 
 target.gone       the target ended, or its number is another process's by now
 target.kernel     the kernel, or what confines us, refuses a call that there is no way around
-target.no-place   no empty directory in the target for the tools
+target.no-place   the target has the name that the tools are to have
 target.user       the target's user namespace knows no such user
 target.failed     something else refused
 """

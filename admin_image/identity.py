@@ -3,7 +3,7 @@
 
 In a target with a user namespace the command is root as the target's root is: what it writes has
 the owners that the target expects. Where the target's own programs may run by accident (its root
-is `/`), the rights are the target's, and those without which there is no debugging.
+is `/`), the rights are the target's, and NET_RAW; SYS_PTRACE is among them when it is asked for.
 """
 
 from __future__ import annotations
@@ -18,10 +18,9 @@ from hostview import kernel
 if TYPE_CHECKING:
     from admin_image.subject import Subject
 
-# Bits of linux/capability.h: strace and tcpdump are what people come for.
-NET_RAW, SYS_PTRACE = 13, 19
-DEBUGGING = 1 << NET_RAW | 1 << SYS_PTRACE
-_ALL = (1 << 64) - 1
+# Bits of linux/capability.h. tcpdump is what people come for, and reaches nobody's memory.
+NET_RAW, SYS_PTRACE = 1 << 13, 1 << 19
+PR_SET_NO_NEW_PRIVS = 38  # linux/prctl.h
 
 
 class Identity:
@@ -64,14 +63,22 @@ def choose(subject: Subject, wanted: str) -> Identity:
     return Identity(uid, gid, groups, beyond)
 
 
-def rights(subject: Subject, profile: int, *, as_target: bool) -> int:
-    """The capabilities that the command keeps, as bits."""
-    theirs = int(subject.status()["CapBnd"], 16) | DEBUGGING if as_target else _ALL
-    return profile & theirs
+def rights(subject: Subject, who: Identity, profile: int, *, as_target: bool, ptrace: bool) -> int:
+    """The capabilities that the command keeps, as bits; none unless it is root.
+
+    With `ptrace` a command that has the target as `/` may have SYS_PTRACE, else it never has.
+    """
+    if who.uid:
+        return 0
+    if not as_target:
+        return profile
+    theirs = int(subject.status()["CapBnd"], 16) | NET_RAW
+    return profile & (theirs | SYS_PTRACE if ptrace else theirs & ~SYS_PTRACE)
 
 
 def become(subject: Subject, who: Identity, mask: int) -> None:
-    """Take that identity for good; called when all mounting is done."""
+    """Take that identity for good, and no right comes back by exec; all mounting is done."""
+    kernel.prctl(PR_SET_NO_NEW_PRIVS, 1)
     if not subject.shares("user"):
         namespace = subject.open("ns/user", os.O_RDONLY)
         subject.check()
@@ -84,7 +91,7 @@ def become(subject: Subject, who: Identity, mask: int) -> None:
     os.setresgid(who.gid, who.gid, who.gid)
     os.setresuid(who.uid, who.uid, who.uid)
     held = int(subject.own_status()["CapPrm"], 16)
-    kernel.capset(0 if who.uid else held & mask)
+    kernel.capset(held & mask)
 
 
 def parse_map(text: str) -> list[tuple[int, int, int]]:

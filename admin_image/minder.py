@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Between whoever called and the command: signals go down, the status comes up, nothing stays.
+"""The one process of ours that stands above the command in the target's pid namespace.
 
-A pid namespace is entered by fork, so that two of ours stand above the command: the joiner, which
-stays outside, and in the target's namespace a minder. What the command leaves behind comes to the
-minder, which ends it; else the target's own first process would inherit it.
+What the command leaves behind comes to it, and is collected when it ends; else the target's own
+first process would inherit it. It ends none of that itself: it holds no descriptor, no root and no
+/proc by which one could. When something is left it stops for a moment, which its parent outside
+takes as the word to end it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
+from admin_image import forks, sweeping
 from hostview import kernel
 
 if TYPE_CHECKING:
@@ -24,12 +26,10 @@ _NEVER_PASSED = frozenset(
     | {_signal.SIGFPE, _signal.SIGILL, _signal.SIGABRT, _signal.SIGTRAP, _signal.SIGSYS}
 )
 _ALL = frozenset(range(1, _signal.SIGRTMAX + 1)) - {32, 33}  # those two are the libc's own
-# What the minder gets when the joiner is killed.
+# What it gets when the joiner is killed.
 ABANDONED = _signal.SIGRTMAX - 1
-GRACE = 0.5
-# Seconds after SIGKILL: what is there then lies in the kernel.
-LIMIT = 3.5
-INTERVAL = 0.01
+# Somewhat more than `sweeping` takes.
+_PATIENCE = sweeping.GRACE + sweeping.LIMIT + 0.5
 
 
 def hold_signals() -> None:
@@ -38,32 +38,27 @@ def hold_signals() -> None:
     _signal.pthread_sigmask(_signal.SIG_BLOCK, _ALL)
 
 
-def fork(work: Callable[[], int]) -> int:
-    """Do `work` in a child, which ends with its status; returns the child."""
-    pid = os.fork()
-    if pid == 0:
-        status = 125
-        try:
-            status = work()
-        finally:
-            os._exit(status)
-    return pid
+def next_signal() -> int:
+    """Wait for one of those that are held."""
+    return int(_signal.sigwait(_ALL))
 
 
-def wait(child: int) -> int:
-    """Pass signals on to `child` until it ends; its status, or below zero the signal's number."""
-    while True:
-        number = _signal.sigwait(_ALL)
+def wait(child: int, stopped: Callable[[], None]) -> int:
+    """Pass signals on to `child` until it ends; its status, or below zero the signal's number.
+
+    `stopped` is called when it stops. `ABANDONED` is taken for its end.
+    """
+    # Before any signal: the one that told of its end may have told of another's too.
+    while (status := _reaped(child, stopped)) is None:
+        number = next_signal()
         if number == ABANDONED:
-            return -int(_signal.SIGKILL)
-        if number == _signal.SIGCHLD:
-            if (status := _reaped(child)) is not None:
-                return status
-        elif number not in _NEVER_PASSED:
+            return -int(ABANDONED)
+        if number not in _NEVER_PASSED:
             os.kill(child, number)
+    return status
 
 
-def _reaped(child: int) -> int | None:
+def _reaped(child: int, stopped: Callable[[], None]) -> int | None:
     """Collect whatever ended; how `child` did, if it did."""
     found = None
     while True:
@@ -75,20 +70,28 @@ def _reaped(child: int) -> int | None:
             return found
         if os.WIFSTOPPED(status):
             if pid == child:
-                # ctrl-Z: there is no shell above that could bring it back.
-                os.killpg(pid, _signal.SIGCONT)
+                stopped()
         elif pid == child:
             found = os.waitstatus_to_exitcode(status)
 
 
-def mind(command: Callable[[], int], proc: int) -> int:
-    """Run `command`, which execs, and end what it leaves; `proc` is the host's /proc."""
+def mind(command: Callable[[], int]) -> int:
+    """Run `command`, which execs; its status, when all that it has left has ended."""
     kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
     # Not SIGKILL: there may be something to end first.
     kernel.prctl(kernel.PR_SET_PDEATHSIG, ABANDONED)
-    child = fork(lambda: _start(command))
-    status = wait(child)
-    end_descendants(proc)
+    child = forks.fork(lambda: _start(command))
+
+    def bring_back() -> None:
+        # ctrl-Z: there is no shell above that could.
+        os.killpg(child, _signal.SIGCONT)
+
+    status = wait(child, bring_back)
+    if status == -ABANDONED:
+        _end_by_ourselves()
+        _has_children()
+    else:
+        _collect()
     return status if status >= 0 else 128 - status
 
 
@@ -114,25 +117,30 @@ def _take_terminal() -> None:
         return
 
 
-def end_descendants(proc: int) -> None:
-    """End every descendant of this process, politely first, and collect what has ended.
+def _collect() -> None:
+    """Collect all that ended, until nothing is left, or it does not end.
 
     What is not collected would stay in the target for ever: few first processes of a container
     wait for children that are not theirs.
     """
-    asked = told = 0.0
-    while _has_children():
-        now = time.monotonic()
-        if told and now > told + LIMIT:
-            return  # it must not keep us
-        left = _descendants(proc)
-        if not asked:
-            _send(proc, left, (_signal.SIGTERM, _signal.SIGHUP, _signal.SIGCONT))
-            asked = now
-        elif now > asked + GRACE:
-            _send(proc, left, (_signal.SIGKILL,))
-            told = told or now
-        time.sleep(INTERVAL)
+    end = time.monotonic() + _PATIENCE
+    told = False
+    while _has_children() and time.monotonic() < end:
+        if not told:
+            os.kill(os.getpid(), _signal.SIGSTOP)
+            told = True
+        elif _signal.sigtimedwait({ABANDONED}, sweeping.INTERVAL):
+            _end_by_ourselves()
+
+
+def _end_by_ourselves() -> None:
+    """There is nobody outside any more; what is here is seen through whatever /proc there is."""
+    try:
+        proc = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return
+    sweeping.end_descendants(proc, os.getpid())
+    os.close(proc)
 
 
 def _has_children() -> bool:
@@ -143,40 +151,3 @@ def _has_children() -> bool:
     except ChildProcessError:
         return False
     return True
-
-
-def _descendants(proc: int) -> list[int]:
-    """Pids as the host counts them, as everything in `proc`."""
-    parents = {}
-    for name in os.listdir(proc):
-        if name.isdigit() and (fields := _stat(proc, name)) and fields[0] not in b"ZX":
-            parents[int(name)] = int(fields[1])
-    found, generation = list[int](), {int(os.readlink("self", dir_fd=proc))}
-    while generation:
-        generation = {pid for pid, parent in parents.items() if parent in generation}
-        found += generation
-    return found
-
-
-def _stat(proc: int, name: str) -> list[bytes]:
-    try:
-        descriptor = os.open(f"{name}/stat", os.O_RDONLY | os.O_CLOEXEC, dir_fd=proc)
-        with os.fdopen(descriptor, "rb") as file:
-            return file.read().rpartition(b")")[2].split()
-    except OSError:
-        return []
-
-
-def _send(proc: int, pids: list[int], numbers: tuple[int, ...]) -> None:
-    for pid in pids:
-        try:
-            handle = os.open(str(pid), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=proc)
-        except OSError:
-            continue
-        for number in numbers:
-            # pidfd_send_signal(2) takes such a directory too: our numbers are not the host's.
-            try:
-                _signal.pidfd_send_signal(handle, number)
-            except OSError:
-                break
-        os.close(handle)

@@ -145,10 +145,11 @@ class JoinSpec:
     """Which process to join, and how.
 
     `started` is field 22 of its /proc/PID/stat. `root`, `environment` and `directory` are
-    `target` for the target's, or empty; `tools_at` is a directory of the target for our tools,
-    when its root is `/`; `user` is `UID[:GID]`, `target` for that of the process, or empty for
-    the target's root; `capabilities` are bits, of what the command keeps; `confined` keeps it
-    from changing the kernel's settings in /proc.
+    `target` for the target's, or empty; `tools_at` is a name at the target's root for our tools,
+    when that is `/`, and `ptrace` lets the command then keep SYS_PTRACE; `volumes` are places
+    that are taken along, with colons between them; `user` is `UID[:GID]`, `target` for that of
+    the process, or empty for the target's root; `capabilities` are bits, of what the command
+    keeps; `confined` keeps it from changing the kernel's settings in /proc.
     """
 
     pid: int
@@ -156,6 +157,8 @@ class JoinSpec:
     name: str
     root: str = ""
     tools_at: str = ""
+    ptrace: bool = False
+    volumes: str = ""
     read_only: bool = False
     confined: bool = True
     environment: str = ""

@@ -77,6 +77,14 @@ class Subject:
         except (FileNotFoundError, ProcessLookupError):
             raise self.gone() from None
 
+    def has(self, kind: str) -> bool:
+        """Whether the kernel knows namespaces of this kind."""
+        try:
+            os.readlink(f"self/ns/{kind}", dir_fd=self.proc)
+        except FileNotFoundError:
+            return False
+        return True
+
     def shares(self, kind: str) -> bool:
         """Whether its namespace of this kind is ours too."""
         return self.link(f"ns/{kind}") == os.readlink(f"self/ns/{kind}", dir_fd=self.proc)

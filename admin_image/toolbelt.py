@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 # pathlib would double the time that this takes to start.
-# ruff: noqa: PTH102, PTH110, PTH119, PTH120, PTH123, PTH207, PTH208, PTH211
-"""Our tools in a target whose root is `/`: mounted on an empty directory that it has already.
+# ruff: noqa: PTH102, PTH110, PTH119, PTH120, PTH123, PTH207, PTH211
+"""Our tools in a target whose root is `/`: below a name of our own at its root.
 
-The mount is seen by this session alone, and no directory is ever made in the target. Its libc is
-another than ours, or missing: a program of ours is run by our own loader, which takes our
-libraries, through one script under many names. The shell and busybox are static.
+That root is one of ours which shows all that the target has (`stage`), so that the name is not in
+the target's reach: it can neither remove nor rename it, nor put anything of its own in its place.
+The target's libc is another than ours, or missing: a program of ours is run by our own loader,
+which takes our libraries, through one script under many names. The shell and busybox are static.
 """
 
 from __future__ import annotations
@@ -13,19 +14,15 @@ from __future__ import annotations
 import contextlib
 import glob
 import os
-import stat
 
+from admin_image import stage
 from admin_image.errors import JoinError
 from hostview import kernel
 
-# Where hardly anybody keeps anything; then what engines mask; then what may be wanted later.
-PLACES = (
-    "/mnt", "/media", "/srv", "/opt", "/home", "/boot", "/var/opt", "/var/local", "/var/empty",
-    "/usr/local", "/usr/games", "/usr/src", "/proc/acpi", "/proc/scsi", "/sys/firmware",
-    "/dev/mqueue", "/var/tmp", "/run", "/tmp", "/dev/shm",  # noqa: S108 - the target's
-)  # fmt: skip
+PLACE = "/.hatchway"
 SHELL = "/usr/bin/bash-static"
 _STATIC = frozenset({"bash-static", "busybox"})
+_MINE = kernel.MS_NOSUID | kernel.MS_NODEV
 _CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 # One level of links; a name is looked up in lib, where each leads to the program itself.
 _RUN = """\
@@ -63,18 +60,18 @@ class Toolbelt:
     def lay(self, owner: tuple[int, int]) -> None:
         """Mount the tools; `owner` is the command's user and group, as the host counts them."""
         at = self.root + self.place
-        data = f"mode=0755,uid={owner[0]},gid={owner[1]}"
-        kernel.mount("hatchway", at, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, data)
+        os.mkdir(at)
+        kernel.mount("hatchway", at, "tmpfs", _MINE, "mode=0755")
         for name in ("usr", "bin", "lib", "home"):
             os.mkdir(f"{at}/{name}")
-        os.chown(f"{at}/home", *owner)
-        programs = kernel.open_tree(kernel.AT_FDCWD, "/usr", kernel.OPEN_TREE_CLONE)
-        kernel.move_mount(programs, f"{at}/usr")
-        flags = kernel.MS_REMOUNT | kernel.MS_BIND | kernel.MS_RDONLY | kernel.MS_NODEV
-        kernel.mount("none", f"{at}/usr", flags=flags)
+        stage.lay_image("/usr", f"{at}/usr")
+        data = f"mode=0700,uid={owner[0]},gid={owner[1]}"
+        kernel.mount("hatchway", f"{at}/home", "tmpfs", _MINE, data)
         if os.path.exists(_CERTIFICATES):
             _copy(_CERTIFICATES, f"{at}/lib/{os.path.basename(_CERTIFICATES)}")
         self._name_programs(at)
+        flags = kernel.MS_REMOUNT | kernel.MS_BIND | kernel.MS_RDONLY
+        kernel.mount("none", at, flags=flags | _MINE)
 
     def _name_programs(self, at: str) -> None:
         loader = glob.glob("/usr/lib/*-linux-gnu*/ld-linux-*.so.*")
@@ -103,36 +100,18 @@ class Toolbelt:
             os.fchmod(file.fileno(), 0o755)
 
 
-def find_place(root: str, wanted: str = "") -> str:
-    """Find an empty directory below `root`, by its path there; `JoinError` when there is none."""
-    if wanted:
-        if reason := _unfit(root, os.path.normpath(wanted)):
-            hint = "Name an empty directory that the target has: --tools-at DIR"
-            raise JoinError(
-                "target.no-place", f"{wanted} is no place for the tools: {reason}", hint
-            )
-        return os.path.normpath(wanted)
-    others = [f"/{name}" for name in sorted(os.listdir(root))]
-    for place in (*PLACES, *others):
-        if not _unfit(root, place):
-            return place
-    hint = "Name an empty directory with --tools-at DIR; without --root target none is needed."
-    raise JoinError("target.no-place", "the target has no empty directory for the tools", hint)
-
-
-def _unfit(root: str, place: str) -> str:
-    """Why not here, or nothing. A link would lead out of the target."""
-    if not place.startswith("/") or place == "/" or any(char in place for char in " \t\n\"'\\$`"):
-        return "it is no plain absolute path"
-    path = root
-    try:
-        for name in place.strip("/").split("/"):
-            path = f"{path}/{name}"
-            if not stat.S_ISDIR(os.lstat(path).st_mode):
-                return "it is no directory"
-        return "it is not empty" if os.listdir(path) else ""
-    except OSError as error:
-        return (error.strerror or str(error)).lower()
+def choose_place(names: list[str], wanted: str = "") -> str:
+    """A place at the target's root, which has `names`; `JoinError` for one that it has."""
+    place = os.path.normpath(wanted or PLACE)
+    reason = ""
+    if place.count("/") != 1 or place == "/" or any(char in place for char in " \t\n\"'\\$`"):
+        reason = "it is no plain name at the root"
+    elif place[1:] in names:
+        reason = "the target has it"
+    if not reason:
+        return place
+    hint = "Name what the target does not have at its root: --tools-at /NAME"
+    raise JoinError("target.no-place", f"{place} is no place for the tools: {reason}", hint)
 
 
 def _is_elf(program: str) -> bool:

@@ -100,7 +100,7 @@ CODES: Final[dict[str, str]] = {
     "target.ambiguous": "The target's name fits several containers.",
     "target.not-running": "The target does not run.",
     "target.gone": "The target ended, or its number is another process's by now.",
-    "target.no-place": "The target has no fitting directory for the tools.",
+    "target.no-place": "The target has that name for the tools.",
     "target.kernel": "The kernel does not copy the target's mounts.",
     "target.user": "The target's user namespace knows no such user.",
     "target.failed": "The target could not be joined.",

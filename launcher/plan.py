@@ -63,9 +63,11 @@ class Plan:
 
     Unless `confined` it gets all devices, no seccomp filter and no masked paths; confined, what
     its engine gives to any container; `looks_only` is for one that may change nothing: a filter
-    that allows what reading takes, and no right that it does not begin with. `command` stands for
-    the image's entrypoint and arguments together, and none, `user` or `workdir` means the image's
-    own. `terminal` gives it one.
+    that allows what reading takes, and no right that it does not begin with; `own_filter` takes
+    our seccomp filter instead of the engine's.
+
+    `command` stands for the image's entrypoint and arguments together, and none, `user` or
+    `workdir` means the image's own. `terminal` gives it one.
     """
 
     name: str
@@ -85,6 +87,7 @@ class Plan:
     terminal: bool = False
     confined: bool = False
     looks_only: bool = False
+    own_filter: bool = False
     joins: dict[str, str] = dataclasses.field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:

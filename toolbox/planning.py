@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from admin_image import spec
+from launcher.errors import UsageError
 from launcher.plan import Mount, Plan
 from launcher.profiles import rights
 from toolbox import observing, profiles, view
@@ -36,6 +37,9 @@ _PROMPT: Final = r"[\u@{}:\h \w]\$ "
 def plan(request: Request, host: Host, image: Image, name: str, *, engine: str = "") -> Plan:
     """The container for one command; `name` is the container's, `engine` the runtime's."""
     profile = profiles.named(request.profile)
+    if request.host_rw and request.joining is not None:
+        message = "--host-rw: beside a target nothing of the host is seen"
+        raise UsageError("usage.invalid", message, "--volume shows a directory of it.")
     notes: list[str] = []
     if profile.looks_only:
         observing.check(profiles.DEFAULT, request)
@@ -76,7 +80,9 @@ def _needs(request: Request, profile: Profile, image: Image) -> Mapping[str, str
 
 
 def _environment(request: Request) -> dict[str, str]:
-    given = {"HOST": spec.HOST, "container": "hatchway", "SYSTEMD_IGNORE_CHROOT": "1"}
+    given = {"container": "hatchway"}
+    if request.joining is None:
+        given |= {"HOST": spec.HOST, "SYSTEMD_IGNORE_CHROOT": "1"}
     return {**given, **prompt("toolbox")} if request.terminal else given
 
 
@@ -87,6 +93,10 @@ def prompt(place: str) -> dict[str, str]:
 
 
 def _mounts(request: Request, profile: Profile, host: Host, notes: list[str]) -> Iterator[Mount]:
+    if request.joining is not None:
+        # What the command sees, the target may see: nothing of the host but what is asked for.
+        yield from _volumes(request, profile, notes)
+        return
     if profile.sees_host:
         yield from _view(request, host, notes)
         yield from (
@@ -105,6 +115,10 @@ def _mounts(request: Request, profile: Profile, host: Host, notes: list[str]) ->
             for place in _SERVICES
             if Path(place).is_dir()
         )
+    yield from _volumes(request, profile, notes)
+
+
+def _volumes(request: Request, profile: Profile, notes: list[str]) -> Iterator[Mount]:
     for volume in request.volumes:
         if profile.looks_only and not volume.read_only:
             notes.append(f"{volume.target} is read-only: whoever observes changes nothing")

@@ -54,8 +54,11 @@ class Flags:
         str, typer.Option("--root", help="target: the target's files are /, not at /target.")
     ] = ""
     tools_at: Annotated[
-        str, typer.Option("--tools-at", help="An empty directory of the target for our tools.")
+        str, typer.Option("--tools-at", help="/NAME at the target's root for our tools.")
     ] = ""
+    ptrace: Annotated[
+        bool, typer.Option("--ptrace", help="With --root target: look into its processes.")
+    ] = False
     env_from_target: Annotated[
         bool, typer.Option("--env-from-target", help="The target's environment, below ours.")
     ] = False
@@ -83,7 +86,7 @@ class Flags:
 
         return joining.wanted(
             self.target, socket=self.target_socket, root=self.root, tools_at=self.tools_at,
-            environment=self.env_from_target, directory=self.cwd_from_target,
+            ptrace=self.ptrace, environment=self.env_from_target, directory=self.cwd_from_target,
         )  # fmt: skip
 
     def request(

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from launcher import files
 from launcher.errors import ContainerError, UsageError
@@ -90,17 +90,24 @@ def _rights(plan: Plan, engine: str, scratch: Path | None) -> Iterator[str]:
     # Both keep a container from the host's files and processes, which all ours are there for.
     yield "--security-opt=apparmor=unconfined"
     yield "--security-opt=label=disable"
-    if plan.looks_only:
+    if plan.looks_only or (plan.own_filter and plan.confined):
         assert scratch is not None  # noqa: S101 - as said in `run_arguments`
         place = scratch / "seccomp.json"
-        files.write(place, json.dumps(confinement.observers_seccomp()).encode())
+        files.write(place, json.dumps(_filter(plan)).encode())
         yield f"--security-opt=seccomp={place}"
+    if plan.looks_only:
         yield "--security-opt=no-new-privileges"
     if not plan.confined:
         yield "--security-opt=seccomp=unconfined"
         unmask = "unmask=ALL" if engine == "podman" else "systempaths=unconfined"
         yield f"--security-opt={unmask}"
         yield "--device-cgroup-rule=a *:* rwm"
+
+
+def _filter(plan: Plan) -> dict[str, Any]:
+    if plan.looks_only:
+        return confinement.observers_seccomp()
+    return confinement.seccomp(capability.name for capability in plan.capabilities)
 
 
 def _mount(mount: Mount, engine: str) -> tuple[str, str]:

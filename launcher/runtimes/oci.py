@@ -79,10 +79,9 @@ def _environment(plan: Plan, image: Mapping[str, Any]) -> list[str]:
 
 def _mounts(plan: Plan) -> list[dict[str, Any]]:
     taken = {mount.target for mount in plan.mounts}
-    usual = confinement.mounts() if plan.confined else []
     return [
         {"destination": "/proc", "type": "proc", "source": "proc"},
-        *(mount for mount in usual if not _below(mount["destination"], taken)),
+        *(mount for mount in confinement.mounts() if not _below(mount["destination"], taken)),
         *(_bind(mount) for mount in plan.mounts),
         *({"destination": place, "type": "tmpfs", "source": "tmpfs"} for place in plan.tmpfs),
     ]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from admin_image import identity, program, spec, toolbelt, tree
+from admin_image import identity, program, spec, stage, toolbelt
 from admin_image.errors import JoinError
 from admin_image.subject import Subject
 from launcher.proc import Process
@@ -39,15 +39,27 @@ def test_ids_are_translated_both_ways_and_strangers_have_none() -> None:
 
 def test_rights_are_the_profiles_and_as_the_target_no_more_than_its_own() -> None:
     subject = Subject(os.getpid(), started(os.getpid()))
+    root = identity.Identity(0, 0, [], (0, 0))
     everything = (1 << 64) - 1
-    assert identity.rights(subject, 0b1010, as_target=False) == 0b1010
-    own = int(subject.status()["CapBnd"], 16)
-    assert identity.rights(subject, everything, as_target=True) == own | identity.DEBUGGING
+
+    def rights(profile: int, *, as_target: bool = True, ptrace: bool = False) -> int:
+        return identity.rights(subject, root, profile, as_target=as_target, ptrace=ptrace)
+
+    assert rights(0b1010, as_target=False) == 0b1010
+    own = int(subject.status()["CapBnd"], 16) & ~identity.SYS_PTRACE
+    assert rights(everything) == own | identity.NET_RAW
+    assert rights(everything, ptrace=True) == own | identity.NET_RAW | identity.SYS_PTRACE
+    assert rights(identity.NET_RAW, ptrace=True) == identity.NET_RAW
+
+
+def test_who_is_not_root_has_no_rights() -> None:
+    subject = Subject(os.getpid(), started(os.getpid()))
+    other = identity.Identity(1, 1, [], (1, 1))
+    assert identity.rights(subject, other, 0b1010, as_target=False, ptrace=True) == 0
 
 
 def test_the_place_of_the_targets_files_is_the_contracts() -> None:
-    assert tree.PLACE == spec.TARGET
-    assert tree.HOST == spec.HOST
+    assert stage.PLACE == spec.TARGET
 
 
 def started(pid: int) -> int:
@@ -93,34 +105,18 @@ def test_a_process_that_is_collected_while_it_is_read_has_ended(
         assert subject.ends_within(0)
 
 
-def test_tools_go_to_the_first_empty_directory_and_never_through_a_link(tmp_path: Path) -> None:
-    (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "mnt").symlink_to(tmp_path / "elsewhere")
-    (tmp_path / "media").write_text("")
-    (tmp_path / "srv").mkdir()
-    (tmp_path / "srv/file").write_text("")
-    (tmp_path / "var").symlink_to("elsewhere")
-    (tmp_path / "elsewhere/opt").mkdir()
-    with pytest.raises(JoinError) as none:
-        toolbelt.find_place(str(tmp_path))
-    assert none.value.code == "target.no-place"
-    (tmp_path / "zzz").mkdir()
-    assert toolbelt.find_place(str(tmp_path)) == "/zzz"
-    (tmp_path / "opt").mkdir()
-    assert toolbelt.find_place(str(tmp_path)) == "/opt"
-    assert toolbelt.find_place(str(tmp_path), "/zzz/") == "/zzz"
+def test_tools_get_a_name_that_the_target_does_not_have() -> None:
+    assert toolbelt.choose_place(["etc", "hatchway"]) == "/.hatchway"
+    assert toolbelt.choose_place([".hatchway"], "/tools/") == "/tools"
+    with pytest.raises(JoinError) as taken:
+        toolbelt.choose_place([".hatchway"])
+    assert taken.value.code == "target.no-place"
 
 
-@pytest.mark.parametrize(
-    "place", ["/srv", "/none", "/mnt", "/", "zzz", "/a b", "/a$b", "/../zzz2", "/file"]
-)
-def test_a_place_that_does_not_fit_is_refused(tmp_path: Path, place: str) -> None:
-    for name in ("srv/x", "a b", "a$b", "zzz"):
-        (tmp_path / name).mkdir(parents=True)
-    (tmp_path / "file").write_text("")
-    (tmp_path / "mnt").symlink_to("zzz")
+@pytest.mark.parametrize("place", ["/srv", "/srv/x", "/", "zzz", "/a b", "/a$b", "/../x/y", "//x"])
+def test_a_place_that_does_not_fit_is_refused(place: str) -> None:
     with pytest.raises(JoinError, match="is no place"):
-        toolbelt.find_place(str(tmp_path), place)
+        toolbelt.choose_place(["srv"], place)
 
 
 def test_what_would_make_our_tools_do_the_targets_bidding_is_not_taken_over() -> None:
@@ -134,14 +130,16 @@ def test_what_would_make_our_tools_do_the_targets_bidding_is_not_taken_over() ->
 
 MINDED = """\
 import os, sys
-from admin_image import minder
+from admin_image import forks, minder, sweeping
 minder.hold_signals()
 proc = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 def command():
     os.execvp("sh", ["sh", "-c", sys.argv[1]])
-def inside():
-    return minder.mind(command, proc)
-status = minder.wait(minder.fork(inside))
+inside = forks.fork(lambda: minder.mind(command))
+def end_the_rest():
+    os.kill(inside, 18)
+    sweeping.end_descendants(proc, inside)
+status = minder.wait(inside, end_the_rest)
 os._exit(status if status >= 0 else 128 - status)
 """
 
@@ -163,6 +161,21 @@ def minded(script: str) -> Iterator[subprocess.Popen[str]]:
 def test_the_status_passes_two_processes(script: str, status: int) -> None:
     with minded(script) as child:
         assert child.wait(30) == status
+
+
+def test_an_end_is_noticed_whose_signal_told_of_another_one_too() -> None:
+    script = (
+        "import os; from admin_image import forks, minder; minder.hold_signals();"
+        "first, second = forks.fork(lambda: 0), forks.fork(lambda: 7);"
+        "os.waitid(os.P_PID, second, os.WEXITED | os.WNOWAIT); os.waitpid(first, 0);"
+        "minder.next_signal();"
+        "print(minder.wait(second, lambda: None))"
+    )
+    argv = (sys.executable, "-c", script)
+    done = subprocess.run(
+        argv, cwd=ROOT, capture_output=True, text=True, check=False, timeout=30
+    )  # fmt: skip
+    assert done.stdout == "7\n", done.stderr
 
 
 @pytest.mark.parametrize("name", ["TERM", "INT", "HUP", "USR1", "QUIT"])

@@ -35,6 +35,7 @@ NEEDS: Final = {
     "SETGID": "become the target's root",
     "SETPCAP": "take away what the profile does not have",
     "CHOWN": "a home for another user",
+    "FOWNER": "the image's files, laid over by memory",
     "DAC_OVERRIDE": "the target's /proc, and places for mounts",
     "KILL": "end what the command leaves behind",
 }
@@ -47,11 +48,15 @@ _DOCKERS: Final = ("network", "pid")
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Joining:
-    """A target and how to be beside it. With `root` it is `/`, and our tools are at `tools_at`."""
+    """A target and how to be beside it. With `root` it is `/`, and our tools are at `tools_at`.
+
+    With `root`, `ptrace` says whether the command may look into processes.
+    """
 
     target: Target
     root: bool = False
     tools_at: str = ""
+    ptrace: bool = False
     environment: bool = False
     directory: bool = False
 
@@ -76,6 +81,7 @@ class Wanted:
     socket: str = ""
     root: bool = False
     tools_at: str = ""
+    ptrace: bool = False
     environment: bool = False
     directory: bool = False
 
@@ -85,18 +91,20 @@ class Wanted:
             target=resolve(self.text, wish, host, socket=self.socket),
             root=self.root,
             tools_at=self.tools_at,
+            ptrace=self.ptrace,
             environment=self.environment,
             directory=self.directory,
         )
 
 
 def wanted(
-    text: str, *, socket: str, root: str, tools_at: str, environment: bool, directory: bool
-) -> Wanted | None:
+    text: str, *, socket: str, root: str, tools_at: str, ptrace: bool, environment: bool,
+    directory: bool,
+) -> Wanted | None:  # fmt: skip
     """What the flags ask for; None without `--target`, `UsageError` when they do not fit."""
     given = {
         "--target-socket": socket, "--root": root, "--tools-at": tools_at,
-        "--env-from-target": environment, "--cwd-from-target": directory,
+        "--ptrace": ptrace, "--env-from-target": environment, "--cwd-from-target": directory,
     }  # fmt: skip
     if not text:
         if lost := [flag for flag, value in given.items() if value]:
@@ -109,10 +117,13 @@ def wanted(
     if tools_at and (root != "target" or not tools_at.startswith("/")):
         message = "--tools-at takes an absolute path, and --root target"
         raise UsageError("usage.invalid", message)
+    if ptrace and root != "target":
+        message = "--ptrace: without --root target the profile decides about it"
+        raise UsageError("usage.invalid", message)
     parse(text)
     return Wanted(
         text=text, socket=socket, root=root == "target", tools_at=tools_at,
-        environment=environment, directory=directory,
+        ptrace=ptrace, environment=environment, directory=directory,
     )  # fmt: skip
 
 
@@ -138,6 +149,8 @@ def _beside(plan: Plan, joining: Joining, kept: Iterable[str]) -> Plan:
         name=joining.target.name,
         root="target" if joining.root else "",
         tools_at=joining.tools_at,
+        ptrace=joining.ptrace,
+        volumes=":".join(mount.target for mount in plan.mounts),
         read_only=plan.looks_only,
         confined=plan.confined,
         environment="target" if joining.environment else "",
@@ -154,6 +167,7 @@ def _beside(plan: Plan, joining: Joining, kept: Iterable[str]) -> Plan:
         workdir="",
         # The joiner sends signals; what is read-only for the command, the joiner makes so.
         looks_only=False,
+        own_filter=True,
         notes=(*plan.notes, *joining.notes(ours=True)),
     )
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from admin_image import spec
-from admin_image.joiner import Session
+from admin_image.session import Session
 from launcher.errors import UsageError
 from launcher.host import CAPABILITIES, Host
 from launcher.proc import Process
 from launcher.runtimes.base import Image, State
-from toolbox import planning
-from toolbox.request import Request
+from toolbox import planning, profiles
+from toolbox.request import Request, Volume
 from toolbox.target.found import Target
 from toolbox.target.joining import Joining, wanted
 
@@ -56,13 +56,33 @@ def test_our_image_joins_by_its_own_program_and_keeps_the_profiles_rights() -> N
 
 
 def test_everything_that_is_asked_for_reaches_the_joiner() -> None:
-    joining = Joining(target=TARGET, root=True, tools_at="/a b=c", environment=True, directory=True)
+    joining = Joining(
+        target=TARGET, root=True, tools_at="/a b=c", ptrace=True, environment=True, directory=True
+    )  # fmt: skip
     joined = session(
         plan(dataclasses.replace(REQUEST, joining=joining, user="5:6", profile="sysadmin"))
     )
-    assert (joined.root, joined.tools_at) == (True, "/a b=c")
+    assert (joined.root, joined.tools_at, joined.ptrace) == (True, "/a b=c", True)
     assert (joined.environment, joined.directory, joined.user) == (True, True, "5:6")
     assert (joined.read_only, joined.confined) == (False, False)
+
+
+@pytest.mark.parametrize("image", [OURS, OTHER], ids=["ours", "other"])
+@pytest.mark.parametrize("profile", profiles.TABLE)
+def test_nothing_of_the_host_is_mounted_beside_a_target_but_what_is_asked_for(
+    profile: str, image: Image
+) -> None:
+    volume = Volume("/srv", "/data", read_only=False)
+    made = plan(dataclasses.replace(REQUEST, profile=profile, volumes=(volume,)), image)
+    assert [mount.target for mount in made.mounts] == ["/data"]
+    assert "HOST" not in made.environment
+    if image is OURS:
+        assert session(made).volumes == ["/data"]
+
+
+def test_a_writable_view_of_the_host_does_not_fit_a_target() -> None:
+    with pytest.raises(UsageError, match="--host-rw"):
+        plan(dataclasses.replace(REQUEST, host_rw=True))
 
 
 def test_without_a_command_our_image_chooses_the_shell() -> None:
@@ -107,11 +127,16 @@ def test_a_paused_target_is_noted() -> None:
 
 
 def test_flags_without_a_target_are_refused() -> None:
-    given = {"socket": "", "root": "", "tools_at": "", "environment": False, "directory": False}
+    given = {
+        "socket": "", "root": "", "tools_at": "", "ptrace": False, "environment": False,
+        "directory": False,
+    }  # fmt: skip
     assert wanted("", **given) is None  # type: ignore[arg-type]
-    for name, value in {"root": "target", "tools_at": "/x", "environment": True}.items():
+    for name, value in {"root": "target", "tools_at": "/x", "ptrace": True}.items():
         with pytest.raises(UsageError, match="without --target"):
             wanted("", **{**given, name: value})  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="--ptrace"):
+        wanted("pid:1", **{**given, "ptrace": True})  # type: ignore[arg-type]
 
 
 def test_the_defaults_of_the_contract_are_those_of_the_joiner() -> None:
