@@ -163,7 +163,10 @@ def test_stop_leaves_nothing_and_twice_is_as_good_as_once(
     assert node.status()["state"] == "closed"
     assert node.ssh("true").status == 255
     again = node.hatchway("admin", "stop", "--output", "json")
-    assert (again.status, again.json()) == (0, {"state": "closed", "was_open": False})
+    assert (again.status, again.json()) == (
+        0,
+        {"state": "closed", "was_open": False, "uncleared": None},
+    )
 
 
 def test_without_a_door_exec_says_so_with_125(node: HostDoor) -> None:

@@ -25,13 +25,13 @@ def test_a_started_door_admits_the_key_and_a_stopped_one_leaves_nothing(door: Do
     inside = door.ssh("id -un; sudo id -u; test -e /host/etc/passwd && echo host")
     assert (inside.status, inside.stdout) == (0, "admin\n0\nhost\n")
     pid = said["pid"]
-    assert door.stop().json() == {"state": "closed", "was_open": True}
+    assert door.stop().json() == {"state": "closed", "was_open": True, "uncleared": None}
     assert not Path(f"/proc/{pid}").exists()
     assert door.status()["state"] == "closed"
     assert not Path("/run/hatchway/admin").exists()
     mounts = Path("/proc/self/mountinfo").read_text()
     assert "hatchway-admin" not in mounts
-    assert door.stop().json() == {"state": "closed", "was_open": False}
+    assert door.stop().json() == {"state": "closed", "was_open": False, "uncleared": None}
 
 
 def test_nothing_below_the_view_of_the_host_can_be_written(door: DoorCommand) -> None:
