@@ -12,6 +12,8 @@ from typing import Any, Final
 MS_RDONLY: Final = 1
 MS_NOSUID: Final = 2
 MS_NODEV: Final = 4
+MS_NOEXEC: Final = 8
+MS_NOSYMFOLLOW: Final = 256  # since 5.10; an older kernel takes no notice of it
 MNT_DETACH: Final = 2
 # include/uapi/linux/sched.h
 CLONE_NEWNS: Final = 0x00020000

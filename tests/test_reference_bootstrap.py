@@ -173,25 +173,55 @@ def test_a_machine_without_user_data_has_nothing_to_run(node: Node) -> None:
         assert any(line.startswith("404 GET") for line in node.requests())
 
 
-def test_a_seed_disk_is_found_by_its_label(node: Node, tmp_path: Path) -> None:
+def test_a_disc_is_a_seed_and_a_volume_only_where_the_settings_say_so(
+    node: Node, tmp_path: Path
+) -> None:
     image = tmp_path / "seed.iso"
     seed = {"user-data": TELL, "meta-data": b"instance-id: iid-local01\nlocal-hostname: x\n"}
     clouds.make_seed(image, "iso9660", seed)
     node.configure('[bootstrap]\nsource = "auto"\n')
     with node.machine.plugged("seed", image) as disk:
         node.machine.run(("udevadm", "settle"))
-        assert "succeeded    user-data/part-001" in node.run(), disk
+        assert node.exists("/dev/disk/by-label/cidata"), disk
+        assert "There is no user data." in node.run()
+        node.configure('[bootstrap]\nsource = "nocloud"\n')
+        assert "succeeded    user-data/part-001" in node.run()
         assert b"/run/hatchway/seed" not in node.machine.read("/proc/1/mountinfo")
     assert node.machine.read("/opt/told") == b"iid-local01\n"
+    clouds.make_seed(tmp_path / "cd.iso", "iso9660", {**seed, "meta-data": b"instance-id: cd-1\n"})
+    node.configure('[bootstrap]\nsource = "auto"\n')
+    with node.machine.inserted("cd", tmp_path / "cd.iso"):
+        ran = node.run()
+    assert "it was iid-local01, and is cd-1 by the source nocloud" in ran
+    assert node.machine.read("/opt/told") == b"cd-1\n"
 
 
-def test_while_a_script_runs_the_console_shows_it_and_kubelet_waits(node: Node) -> None:
+def test_a_link_on_a_seed_leads_nowhere(node: Node, tmp_path: Path) -> None:
+    image = tmp_path / "link.iso"
+    tree = tmp_path / "link.tree"
+    tree.mkdir()
+    (tree / "user-data").symlink_to("/opt/data/earlier")
+    (tree / "meta-data").write_bytes(b"instance-id: link-1\n")
+    clouds.make_disc(image, tree)
+    node.configure('[bootstrap]\nsource = "nocloud"\n')
+    with node.machine.plugged("seed", image):
+        node.machine.run(("udevadm", "settle"))
+        done = node.hatchway("bootstrap", "run")
+    assert done.status == 2
+    assert b"user-data of the seed is a link" in done.stdout
+
+
+def test_while_a_script_runs_the_console_shows_it_and_kubelet_waits(
+    node: Node, tmp_path: Path
+) -> None:
+    image = tmp_path / "tenants.iso"
+    clouds.make_seed(image, "iso9660", {"user-data": b"#!/bin/sh\ntouch /opt/stolen\n"})
     for name, data in (("script", SCRIPT), ("config", CONFIG)):
         node.machine.write(f"/opt/data/{name}", data)
     node.configure(JOBS)
     node.give(MESSAGE, instance="i-bp67acfmxazb4p", hardened=True)
     seen = len(node.machine.console)
-    node.boot(*clouds.firmware("aliyun"))
+    node.boot(*clouds.firmware("aliyun"), *clouds.seed_disk(image))
     node.wait_until("test", "-e", "/run/hatchway/bootstrap/progress.json")
     end = time.monotonic() + 300
     while "script/part-001: the script waits" not in node.machine.console[seen:]:
@@ -220,6 +250,11 @@ def test_the_service_of_the_cloud_that_the_firmware_names_was_asked_with_a_token
     assert "200 GET /latest/user-data" in asked
     assert not any(line.startswith("401") for line in asked)
     assert node.machine.read("/opt/part") == b"i-bp67acfmxazb4p\n"
+
+
+def test_a_volume_that_calls_itself_a_seed_is_not_asked_in_a_cloud(node: Node) -> None:
+    assert node.exists("/dev/disk/by-label/cidata")
+    assert not node.exists("/opt/stolen")
 
 
 def test_what_they_did_is_done_on_the_host(node: Node) -> None:
@@ -301,7 +336,7 @@ def test_an_essential_failure_keeps_kubelet_from_starting_and_says_so(
     clouds.make_seed(image, "vfat", {"user-data": script, "meta-data": b"instance-id: vfat-1\n"})
     node.configure("[bootstrap]\nessential = true\n")
     seen = len(node.machine.console)
-    node.boot(*clouds.seed_disk(image))
+    node.boot(*clouds.asking_for_seed(), *clouds.seed_disk(image))
     node.machine.wait_until_up()
     assert node.machine.exec(("systemctl", "is-active", "kubelet")).stdout == b"inactive\n"
     assert not node.exists(GATE)

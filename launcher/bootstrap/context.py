@@ -24,10 +24,14 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """Everything that a run depends on; `timeout` in seconds bounds all of it."""
+    """Everything that a run depends on; `timeout` in seconds bounds all of it.
+
+    `source` is what named the instance.
+    """
 
     batches: tuple[Batch, ...]
     instance_id: str
+    source: str
     memory: int
     cpus: float
     pids: int

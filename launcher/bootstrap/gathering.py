@@ -22,10 +22,14 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Gathered:
-    """The jobs in batches, and the instance that they are for: empty where nobody names one."""
+    """The jobs in batches, and the instance that they are for: empty where nobody names one.
+
+    `source` is what named it.
+    """
 
     batches: tuple[Batch, ...]
     instance_id: str
+    source: str
 
 
 def gather(settings: Settings, names: Iterable[str] = ()) -> Gathered:
@@ -45,7 +49,7 @@ def gather(settings: Settings, names: Iterable[str] = ()) -> Gathered:
         planned = batches.plan(settings, found, lost=lost, unknown=unknown)
     else:
         planned = batches.plan(settings, found)
-    return Gathered(batches.select(planned, names), found.instance_id)
+    return Gathered(batches.select(planned, names), found.instance_id, found.source)
 
 
 def request(settings: Settings, gathered: Gathered) -> Request:
@@ -54,6 +58,7 @@ def request(settings: Settings, gathered: Gathered) -> Request:
     return Request(
         batches=gathered.batches,
         instance_id=gathered.instance_id,
+        source=gathered.source,
         memory=parse_size(own.memory),
         cpus=own.cpus,
         pids=own.pids,

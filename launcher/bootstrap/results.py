@@ -60,6 +60,27 @@ def finished(instance_id: str, steps: Sequence[StepResult], *, started: float) -
     return Summary(instance_id, boot_id(), started, duration, Exit.DONE, tuple(steps))
 
 
+def another_machine(instance_id: str, source: str) -> dict[str, str] | None:
+    """The finding that this machine is not the one of the last run, or None when it is.
+
+    What runs once runs again then: rightly on a copy of a machine, and else a sign that somebody
+    put other user data under this one.
+    """
+    last = read()
+    if last is None or last.instance_id == instance_id:
+        return None
+    was, now = last.instance_id or "unknown", instance_id or "unknown"
+    message = (
+        f"another machine than at the last run: it was {was}, and is {now} by the source {source}; "
+        "what runs once runs again"
+    )
+    return {"job": "user-data", "path": "instance-id", "message": message, "severity": "warning"}
+
+
+def with_finding(summary: Summary, finding: dict[str, str]) -> Summary:
+    return dataclasses.replace(summary, findings=(finding, *summary.findings))
+
+
 def forget_keys_of_others(instance_id: str) -> None:
     """Whom another machine's user data let in, of which this one is a copy, does not enter here."""
     last = read()

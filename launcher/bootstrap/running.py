@@ -54,10 +54,16 @@ def run(
             request=request, host=host, runtime=functools.cache(runtime), ensure=ensure,
             find=find, monitor=monitor, show=show, until=until,
         )  # fmt: skip
+        foreign = results.another_machine(request.instance_id, request.source)
+        if foreign:
+            _say(ctx, f"warning: {foreign['message']}")
         results.forget_keys_of_others(request.instance_id)
         summaries: list[Summary] = []
         for batch in request.batches:
-            summaries.append(_done_before(ctx, batch) or _run(ctx, batch))
+            summary = _done_before(ctx, batch) or _run(ctx, batch)
+            if foreign and not summaries:
+                summary = results.with_finding(summary, foreign)
+            summaries.append(summary)
             # Each container writes its own: what is kept must tell of all of them.
             results.keep(results.merged(summaries))
             if summaries[-1].exit_status is spec.Exit.FAILED:
@@ -77,11 +83,16 @@ def _done_before(ctx: Context, batch: Batch) -> Summary | None:
     if any(mark and mark.digest and _is_another(ctx, batch, mark) for mark in marks.values()):
         return None
     names = ", ".join(job.name for job in batch.jobs)
-    said = f"hatchway: {names}: done before, so no container is started"
-    logfile.append(Path(spec.LOG_FILE), said)
-    ctx.show(said)
+    _say(ctx, f"{names}: done before, so no container is started")
     steps = due.done_before((mark for mark in marks.values() if mark), known)
     return results.finished(instance, steps, started=started)
+
+
+def _say(ctx: Context, text: str) -> None:
+    """Say it among the lines that the steps print, and in their log."""
+    said = f"hatchway: {text}"
+    logfile.append(Path(spec.LOG_FILE), said)
+    ctx.show(said)
 
 
 def _is_another(ctx: Context, batch: Batch, mark: Mark) -> bool:

@@ -118,7 +118,7 @@ class Node:
         own = BootstrapSettings(source="none", image=IMAGE)
         settings = Settings(bootstrap=own, bootstrap_containers=jobs)
         gathered = gathering.gather(settings, names)
-        gathered = gathering.Gathered(gathered.batches, self.instance)
+        gathered = gathering.Gathered(gathered.batches, self.instance, "nocloud")
         return self.run(gathering.request(settings, gathered))
 
     def run(self, request: Request) -> tuple[Summary, ...]:

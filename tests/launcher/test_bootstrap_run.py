@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bootstrap_image.spec import Exit, Status
-from launcher.bootstrap import records, results
+from launcher.bootstrap import outcome, records, results
 from launcher.errors import HostError, UsageError
 from launcher.settings import Bootstrap
 from tests.launcher.node import IMAGE, Node, job, until
@@ -74,6 +74,27 @@ def test_another_instance_runs_all_of_it_again(node: Node) -> None:
     node.instance = "i-2"
     node.boot(a=job("echo a"))
     assert statuses(node) == [("a", "succeeded")]
+
+
+@pytest.mark.parametrize("instance", ["i-2", ""])
+def test_what_runs_once_never_runs_again_without_a_word(instance: str, node: Node) -> None:
+    node.boot(a=job("echo a"))
+    node.instance = instance
+    summaries = node.boot(a=job("echo a"), b=job("echo b", mode="always"))
+    said = f"it was i-1, and is {instance or 'unknown'} by the source nocloud"
+    assert said in node.log.read_text()
+    assert any(said in line for line in node.shown)
+    assert any(said in line for line in outcome.lines(summaries, "kubelet.service"))
+    (finding,) = results.look()["last"]["findings"]
+    assert said in finding["message"]
+    assert outcome.status(summaries) is Exit.DONE
+
+
+def test_the_same_machine_is_not_spoken_of(node: Node) -> None:
+    for _ in range(2):
+        node.boot(a=job("echo a"))
+    assert results.look()["last"]["findings"] == ()
+    assert "another machine" not in node.log.read_text()
 
 
 def test_a_failure_is_tried_again_and_a_success_after_it_is_not(node: Node) -> None:

@@ -13,13 +13,12 @@ import pytest
 
 from launcher import sources
 from launcher.errors import HostError, SettingsError
-from launcher.sources import aliyun, aws, gce, nocloud, openstack
+from launcher.sources import aliyun, aws, gce, openstack
 from launcher.sources import service as service_module
 from launcher.sources.service import Service
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
 
     from launcher.sources.base import Found
 
@@ -251,40 +250,6 @@ def test_no_proxy_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     with cloud(EC2) as service:
         assert aws.read(service).data == SCRIPT
-
-
-@pytest.mark.parametrize(
-    ("told", "source"),
-    [
-        ({"sys_vendor": "Alibaba Cloud"}, "aliyun"),
-        ({"sys_vendor": "Amazon EC2"}, "aws"),
-        ({"sys_vendor": "Xen", "product_name": "HVM domU", "bios_version": "4.11.amazon"}, "aws"),
-        ({"sys_vendor": "Xen", "product_uuid": "EC2E1916-9099-7CAF-FD21-012345ABCDEF"}, "aws"),
-        ({"sys_vendor": "Xen", "product_uuid": "0ec21916-9099-7caf-fd21-012345abcdef"}, "none"),
-        # One in four thousand machines of others has such an identity.
-        ({"sys_vendor": "QEMU", "product_uuid": "ec2e1916-9099-7caf-fd21-012345abcdef"}, "none"),
-        ({"product_name": "Google Compute Engine"}, "gce"),
-        ({"product_name": "OpenStack Nova"}, "openstack"),
-        ({"sys_vendor": "QEMU"}, "none"),
-    ],
-)
-def test_the_firmware_tells_the_cloud(told: dict[str, str], source: str, tmp_path: Path) -> None:
-    for name, text in told.items():
-        (tmp_path / name).write_text(f"{text}\n")
-    assert source == sources.detect(tmp_path)
-
-
-def test_a_seed_among_the_hosts_files_is_read_with_the_machine_that_it_names(
-    tmp_path: Path,
-) -> None:
-    seed = tmp_path / "nocloud-net"
-    seed.mkdir()
-    assert nocloud.directory(tmp_path) is None
-    (seed / "user-data").write_bytes(SCRIPT)
-    (seed / "meta-data").write_text("local-hostname: node7\ninstance-id: 'iid-7' # first\n")
-    assert nocloud.directory(tmp_path) == seed
-    found = nocloud.found(seed)
-    assert (found.source, found.instance_id, found.data) == ("nocloud", "iid-7", SCRIPT)
 
 
 def test_an_unknown_source_is_refused_and_none_is_nothing() -> None:

@@ -40,6 +40,11 @@ def services(directory: Path) -> list[str]:
     return arguments
 
 
+def asking_for_seed() -> list[str]:
+    """Firmware that names no cloud, and says that user data is in a seed."""
+    return ["-smbios", "type=1,serial=ds=nocloud;h=node7"]
+
+
 def seed_disk(image: Path) -> list[str]:
     drive = f"if=none,id=seed,format=raw,readonly=on,file={image}"
     return ["-drive", drive, "-device", "virtio-blk-pci,drive=seed,serial=seed"]
@@ -54,11 +59,15 @@ def make_seed(image: Path, kind: Literal["iso9660", "vfat"], files: Mapping[str,
         path.write_bytes(files[path.name])
     members = [os.fspath(path) for path in paths]
     if kind == "iso9660":
-        options = ("-quiet", "-volid", "cidata", "-joliet", "-rock")
-        _run("genisoimage", "-output", os.fspath(image), *options, *members)
+        make_disc(image, tree)
     else:
         _run("mkfs.vfat", "-n", "CIDATA", "-C", os.fspath(image), "1024")
         _run("mcopy", "-i", os.fspath(image), *members, "::")
+
+
+def make_disc(image: Path, tree: Path) -> None:
+    options = ("-quiet", "-volid", "cidata", "-joliet", "-rock")
+    _run("genisoimage", "-output", os.fspath(image), *options, os.fspath(tree))
 
 
 def _run(*argv: str) -> None:

@@ -277,6 +277,17 @@ class Machine:
             finally:
                 monitor.unplug_disk(name)
 
+    @contextlib.contextmanager
+    def inserted(self, name: str, image: Path) -> Iterator[None]:
+        """Have the host see a CD drive with this disc for a while."""
+        with Monitor(self._hardware.monitor) as monitor:
+            monitor.plug_cd(name, image)
+            try:
+                self._wait_for_disk("/dev/sr0")
+                yield
+            finally:
+                monitor.unplug_cd(name)
+
     def _wait_for_disk(self, device: str) -> None:
         deadline = time.monotonic() + 30
         # The disk was only just plugged: the kernel and udev see it in their own time.

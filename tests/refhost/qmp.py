@@ -67,6 +67,18 @@ class Monitor:
             "device_add", driver="virtio-blk-pci", id=f"dev-{name}", drive=name, serial=name
         )
 
+    def plug_cd(self, name: str, image: Path) -> None:
+        """Plug a drive with a disc, and what connects it; in the host it is /dev/sr0."""
+        file = {"driver": "file", "filename": os.fspath(image)}
+        self.execute("blockdev-add", driver="raw", node_name=name, read_only=True, file=file)
+        self.execute("device_add", driver="virtio-scsi-pci", id=f"bus-{name}")
+        bus = f"bus-{name}.0"
+        self.execute("device_add", driver="scsi-cd", id=f"dev-{name}", bus=bus, drive=name)
+
+    def unplug_cd(self, name: str) -> None:
+        self.unplug_disk(name)
+        self.execute("device_del", id=f"bus-{name}")
+
     def unplug_disk(self, name: str) -> None:
         self.execute("device_del", id=f"dev-{name}")
         deadline = time.monotonic() + _TIMEOUT

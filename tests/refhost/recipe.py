@@ -115,7 +115,8 @@ MODULE_TREES = (
         "drivers/net/macvlan.ko",
     ),
     *("drivers/net/ipvlan", "drivers/net/vxlan.ko", "drivers/char/virtio_console.ko"),
-    *("drivers/char/hw_random", "drivers/cdrom", "drivers/scsi/sr_mod.ko", "drivers/md"),
+    *("drivers/char/hw_random", "drivers/cdrom", "drivers/md"),
+    *(f"drivers/scsi/{name}.ko" for name in ("scsi_mod", "sr_mod", "virtio_scsi")),
 )
 # Loaded by the initrd, with what they depend on.
 INITRD_MODULES = (
