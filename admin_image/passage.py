@@ -14,7 +14,7 @@ import errno
 import os
 from typing import TYPE_CHECKING
 
-from admin_image import forks, identity, minder, procfs, program, stage, toolbelt, tree
+from admin_image import forks, identity, minder, procfs, program, stage, toolbelt, tree, variables
 from admin_image.errors import JoinError
 from admin_image.furniture import Furniture
 from admin_image.toolbelt import Toolbelt
@@ -45,7 +45,7 @@ class Passage:
         self.mask = identity.rights(
             subject, self.who, session.capabilities, as_target=session.root, ptrace=session.ptrace
         )
-        wanted = session.environment or session.root
+        wanted = session.environment or session.variables or session.root
         self.theirs = subject.environment() if wanted else {}
 
     def go(self) -> int:
@@ -166,9 +166,11 @@ class Passage:
                 HOME=belt.home, SHELL=belt.shell, USER="root", LOGNAME="root", LESSHISTFILE="-",
                 TERMINFO_DIRS=f":{belt.place}{TERMINFO}",
             )  # fmt: skip
-        if not self.session.environment:
-            return ours
-        return {**program.trusted(self.theirs), **ours}
+        below = variables.harmless(self.theirs) if self.session.environment else {}
+        named, missing = variables.named(self.theirs, self.session.variables)
+        for name in missing:
+            program.say(f"{self.session.name} has no variable {name}")
+        return {**below, **named, **ours}
 
 
 def _uncopied(cloned: Clone) -> JoinError:

@@ -11,22 +11,6 @@ from admin_image.errors import JoinError
 
 OURS = 125
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-# Of the target's environment: with these a shell, a loader or an interpreter of ours would do
-# what the target says.
-_DISTRUSTED = ("LD_", "BASH", "PYTHON", "PERL", "GCONV_", "GLIBC_", "MALLOC_", "SUDO_", "LESS")
-_DISTRUSTED_NAMES = frozenset(
-    {"ENV", "IFS", "PS1", "PS2", "PS4", "PROMPT_COMMAND", "SHELLOPTS", "PAGER", "EDITOR", "VISUAL"}
-    | {"NLSPATH", "LOCPATH", "TERMINFO", "TERMCAP", "TMPDIR", "CDPATH", "GLOBIGNORE", "HISTFILE"}
-)
-
-
-def trusted(theirs: dict[str, str]) -> dict[str, str]:
-    """What of the target's environment programs of ours may see."""
-    return {
-        name: value
-        for name, value in theirs.items()
-        if not name.startswith(_DISTRUSTED) and name not in _DISTRUSTED_NAMES
-    }
 
 
 def execute(command: list[str], environment: dict[str, str], directory: str) -> int:

@@ -21,6 +21,7 @@ class Session:
         self.read_only = options["read-only"] == "yes"
         self.confined = options["confined"] == "yes"
         self.environment = options["environment"] == "target"
+        self.variables = [name for name in options["variables"].split(",") if name]
         self.directory = options["directory"] == "target"
         self.workdir = options["workdir"]
         self.user = options["user"]

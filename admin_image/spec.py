@@ -145,7 +145,8 @@ class JoinSpec:
     """Which process to join, and how.
 
     `started` is field 22 of its /proc/PID/stat. `root`, `environment` and `directory` are
-    `target` for the target's, or empty; `tools_at` is a name at the target's root for our tools,
+    `target` for the target's, or empty; `variables` are names of its variables, with commas
+    between them; `tools_at` is a name at the target's root for our tools,
     when that is `/`, and `ptrace` lets the command then keep SYS_PTRACE; `volumes` are places
     that are taken along, with colons between them; `user` is `UID[:GID]`, `target` for that of
     the process, or empty for the target's root; `capabilities` are bits, of what the command
@@ -162,6 +163,7 @@ class JoinSpec:
     read_only: bool = False
     confined: bool = True
     environment: str = ""
+    variables: str = ""
     directory: str = ""
     workdir: str = ""
     user: str = ""

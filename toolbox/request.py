@@ -20,6 +20,16 @@ if TYPE_CHECKING:
 
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,39}")
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# The toolbox sets them itself, and theirs never stands before ours.
+_OWN: Final = frozenset(
+    {"HATCHWAY_TARGET", "HOME", "HOST", "HOSTNAME", "LANG", "LOGNAME", "PATH", "SHELL", "TERM"}
+    | {"TERMINFO_DIRS", "USER", "container"}
+)
+# Read before a program's own first word: by the loader, the C library, and every shell.
+_BEFORE_ALL: Final = frozenset(
+    {"GCONV_PATH", "GLIBC_TUNABLES", "LOCPATH", "BASH_ENV", "BASHOPTS", "ENV", "PROMPT_COMMAND"}
+    | {"PS1", "PS2", "PS4", "SHELLOPTS"}
+)
 _USER: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?")
 
 
@@ -92,6 +102,23 @@ def parse_variable(text: str) -> tuple[str, str]:
         message = f"the value of {name} holds a NUL"
         raise ValueError(message)
     return name, value
+
+
+def parse_target_variable(name: str) -> str:
+    """The name of a target's variable; `ValueError` for one that must not come from there."""
+    if not _VARIABLE.fullmatch(name):
+        message = f"expected the name of a variable, not {name[:40]!r}"
+        raise ValueError(message)
+    if name in _OWN:
+        message = f"{name} is the toolbox's own; to set it, write --env {name}=VALUE"
+        raise ValueError(message)
+    if name.startswith("LD_") or name in _BEFORE_ALL:
+        message = (
+            f"with the target's {name} every program here would run what the target says; "
+            f"if that is meant, write --env {name}=VALUE"
+        )
+        raise ValueError(message)
+    return name
 
 
 def variables(texts: Iterable[str]) -> dict[str, str]:

@@ -60,8 +60,12 @@ class Flags:
         bool, typer.Option("--ptrace", help="With --root target: look into its processes.")
     ] = False
     env_from_target: Annotated[
-        bool, typer.Option("--env-from-target", help="The target's environment, below ours.")
+        bool, typer.Option("--env-from-target", help="The target's harmless variables.")
     ] = False
+    target_env: Annotated[
+        list[str] | None,
+        typer.Option("--target-env", help="This variable of the target too: NAME. Repeatable."),
+    ] = None
     cwd_from_target: Annotated[
         bool, typer.Option("--cwd-from-target", help="Begin in the target's working directory.")
     ] = False
@@ -82,11 +86,15 @@ class Flags:
 
     def beside(self) -> Wanted | None:
         """The target that is asked for, not yet looked up."""
+        from toolbox import request as requests
         from toolbox.target import joining
 
+        parse = requests.parse_target_variable
+        names = [options.checked("--target-env", parse, name) for name in self.target_env or ()]
         return joining.wanted(
             self.target, socket=self.target_socket, root=self.root, tools_at=self.tools_at,
-            ptrace=self.ptrace, environment=self.env_from_target, directory=self.cwd_from_target,
+            ptrace=self.ptrace, environment=self.env_from_target, variables=tuple(names),
+            directory=self.cwd_from_target,
         )  # fmt: skip
 
     def request(

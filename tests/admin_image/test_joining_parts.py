@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from admin_image import identity, program, spec, stage, toolbelt
+from admin_image import identity, spec, stage, toolbelt, variables
 from admin_image.errors import JoinError
 from admin_image.subject import Subject
 from launcher.proc import Process
@@ -119,13 +119,73 @@ def test_a_place_that_does_not_fit_is_refused(place: str) -> None:
         toolbelt.choose_place(["srv"], place)
 
 
-def test_what_would_make_our_tools_do_the_targets_bidding_is_not_taken_over() -> None:
-    theirs = {
-        "DATABASE": "x", "PATH_TO": "y", "LD_PRELOAD": "z", "LD_LIBRARY_PATH": "z",
-        "BASH_ENV": "z", "BASH_FUNC_ls%%": "() { :; }", "PYTHONPATH": "z", "PROMPT_COMMAND": "z",
-        "PS1": "$(z)", "LESSOPEN": "|z", "PAGER": "z", "IFS": "/", "ENV": "z",
-    }  # fmt: skip
-    assert program.trusted(theirs) == {"DATABASE": "x", "PATH_TO": "y"}
+# What some program reads as an order; the first are those that once passed.
+STEERING = (
+    *("OPENSSL_CONF", "OPENSSL_MODULES", "TAR_OPTIONS", "RSYNC_RSH", "CURL_HOME", "SSLKEYLOGFILE"),
+    *("INPUTRC", "http_proxy", "HTTPS_PROXY", "ALL_PROXY", "no_proxy", "MANPAGER", "SYSTEMD_PAGER"),
+    *("GIT_SSH_COMMAND", "GIT_EXTERNAL_DIFF", "GIT_CONFIG_GLOBAL", "SSL_CERT_FILE", "WGETRC"),
+    *(
+        "GREP_OPTIONS",
+        "AWKPATH",
+        "VIMINIT",
+        "EXINIT",
+        "SYSTEMD_EDITOR",
+        "KUBECONFIG",
+        "STRACE_OPTS",
+    ),
+    *("HOSTALIASES", "RES_OPTIONS", "LOCALDOMAIN", "GETCONF_DIR", "TZDIR", "LANGUAGE", "XZ_OPT"),
+    *(
+        "ZSTD_NBTHREADS",
+        "GZIP",
+        "GDBHISTFILE",
+        "DEBUGINFOD_URLS",
+        "NODE_OPTIONS",
+        "JAVA_TOOL_OPTIONS",
+    ),
+    *("LD_PRELOAD", "LD_LIBRARY_PATH", "BASH_ENV", "BASH_FUNC_ls%%", "PYTHONPATH", "PERL5OPT"),
+    *(
+        "PROMPT_COMMAND",
+        "PS1",
+        "PS4",
+        "LESSOPEN",
+        "LESS",
+        "PAGER",
+        "EDITOR",
+        "IFS",
+        "ENV",
+        "TMPDIR",
+    ),
+    *("GCONV_PATH", "GLIBC_TUNABLES", "MALLOC_CHECK_", "SUDO_ASKPASS", "TERMINFO", "TERMCAP"),
+    *("PATH", "HOME", "DATABASE_URL", "ANYTHING"),
+)
+HARMLESS = {
+    "TZ": "Europe/Berlin", "LC_TIME": "de_DE.UTF-8", "POD_NAME": "web-0",
+    "KUBERNETES_SERVICE_HOST": "10.0.0.1", "DB_SERVICE_PORT_HTTPS": "443",
+}  # fmt: skip
+
+
+def test_nothing_of_the_target_that_could_steer_a_tool_is_taken_unasked() -> None:
+    theirs = {**dict.fromkeys(STEERING, "|z"), **HARMLESS}
+    assert variables.harmless(theirs) == HARMLESS
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("TZ", "/tmp/fifo"),
+        ("TZ", ":/etc/shadow"),
+        ("TZ", "../x"),
+        ("LANG", "/tmp/x"),
+        ("LC_ALL", ""),
+    ],
+)
+def test_no_value_leads_to_a_file_that_the_target_chose(name: str, value: str) -> None:
+    assert variables.harmless({name: value}) == {}
+
+
+def test_what_is_named_is_taken_and_what_is_not_there_is_told() -> None:
+    theirs = {"DATABASE_URL": "x", "OTHER": "y"}
+    assert variables.named(theirs, ["DATABASE_URL", "NONE"]) == ({"DATABASE_URL": "x"}, ["NONE"])
 
 
 MINDED = """\

@@ -231,7 +231,10 @@ def test_in_a_user_namespace_the_command_is_the_targets_root(box: Toolbox, tmp_p
 def test_environment_and_directory_come_from_the_target_on_request(
     box: Toolbox, tmp_path: Path
 ) -> None:
-    variables = ("FOO=theirs", "LD_PRELOAD=/x.so", "BASH_ENV=/x", "LANG=xx", "HOME=/theirs")
+    variables = (
+        *("FOO=theirs", "LD_PRELOAD=/x.so", "BASH_ENV=/x", "LANG=xx", "HOME=/theirs", "TZ=CET"),
+        "TAR_OPTIONS=--checkpoint=1 --checkpoint-action=exec=env",
+    )
     flags = [word for variable in variables for word in ("--env", variable)]
     with targets.podman(*flags, f"--volume={tmp_path}:/data", "--workdir=/data") as found:
         beside = ("--target", found.uri)
@@ -239,11 +242,18 @@ def test_environment_and_directory_come_from_the_target_on_request(
         assert plain.stdout.startswith("/target\n")
         assert "FOO" not in plain.stdout
         wanted = ("--env-from-target", "--cwd-from-target", "--env", "MINE=1")
-        seen = box.run(*beside, *wanted, "--", "sh", "-c", "pwd; env").stdout.splitlines()
-        assert seen[0] == "/target/data"
-        assert {"FOO=theirs", "MINE=1", "HOME=/root"} <= set(seen)
-        assert not any(line.startswith(("LD_PRELOAD", "BASH_ENV", "LANG=xx")) for line in seen)
-        root = box.run(*beside, *wanted, "--root", "target", "--", "sh", "-c", "pwd; echo $FOO")
+        packed = box.run(*beside, *wanted, "--", "sh", "-c", "pwd; tar -cf /dev/null /etc/passwd")
+        assert packed.stdout == "/target/data\n"
+        seen = box.run(*beside, *wanted, "--", "env").stdout.splitlines()
+        assert {"TZ=CET", "MINE=1", "HOME=/root"} <= set(seen)
+        steer = ("FOO", "LD_PRELOAD", "BASH_ENV", "LANG=xx", "TAR_OPTIONS")
+        assert not any(line.startswith(steer) for line in seen)
+        names = ("--target-env", "FOO", "--target-env", "NONE")
+        named = box.run(*beside, *names, "--", "env")
+        assert "FOO=theirs" in named.stdout.splitlines()
+        assert "has no variable NONE" in named.stderr
+        other = (*beside, "--cwd-from-target", *names, "--root", "target")
+        root = box.run(*other, "--", "sh", "-c", "pwd; echo $FOO")
         assert root.stdout == "/data\ntheirs\n"
 
 

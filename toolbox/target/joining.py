@@ -58,6 +58,7 @@ class Joining:
     tools_at: str = ""
     ptrace: bool = False
     environment: bool = False
+    variables: tuple[str, ...] = ()
     directory: bool = False
 
     def notes(self, *, ours: bool) -> list[str]:
@@ -83,6 +84,7 @@ class Wanted:
     tools_at: str = ""
     ptrace: bool = False
     environment: bool = False
+    variables: tuple[str, ...] = ()
     directory: bool = False
 
     def look(self, wish: Wish, host: Host) -> Joining:
@@ -93,18 +95,20 @@ class Wanted:
             tools_at=self.tools_at,
             ptrace=self.ptrace,
             environment=self.environment,
+            variables=self.variables,
             directory=self.directory,
         )
 
 
 def wanted(
     text: str, *, socket: str, root: str, tools_at: str, ptrace: bool, environment: bool,
-    directory: bool,
+    variables: tuple[str, ...], directory: bool,
 ) -> Wanted | None:  # fmt: skip
     """What the flags ask for; None without `--target`, `UsageError` when they do not fit."""
     given = {
         "--target-socket": socket, "--root": root, "--tools-at": tools_at,
-        "--ptrace": ptrace, "--env-from-target": environment, "--cwd-from-target": directory,
+        "--ptrace": ptrace, "--env-from-target": environment, "--target-env": variables,
+        "--cwd-from-target": directory,
     }  # fmt: skip
     if not text:
         if lost := [flag for flag, value in given.items() if value]:
@@ -123,7 +127,7 @@ def wanted(
     parse(text)
     return Wanted(
         text=text, socket=socket, root=root == "target", tools_at=tools_at,
-        ptrace=ptrace, environment=environment, directory=directory,
+        ptrace=ptrace, environment=environment, variables=variables, directory=directory,
     )  # fmt: skip
 
 
@@ -154,6 +158,7 @@ def _beside(plan: Plan, joining: Joining, kept: Iterable[str]) -> Plan:
         read_only=plan.looks_only,
         confined=plan.confined,
         environment="target" if joining.environment else "",
+        variables=",".join(joining.variables),
         directory="target" if joining.directory else "",
         workdir=plan.workdir,
         user=_user(plan.user),
@@ -186,7 +191,7 @@ def _user(text: str) -> str:
 def _within(plan: Plan, joining: Joining, engine: str) -> Plan:
     asked = {
         "--root": joining.root, "--env-from-target": joining.environment,
-        "--cwd-from-target": joining.directory,
+        "--target-env": joining.variables, "--cwd-from-target": joining.directory,
     }  # fmt: skip
     if wrong := [flag for flag, given in asked.items() if given]:
         message = f"{', '.join(wrong)}: only the admin image can do that"

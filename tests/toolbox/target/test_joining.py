@@ -14,7 +14,7 @@ from launcher.host import CAPABILITIES, Host
 from launcher.proc import Process
 from launcher.runtimes.base import Image, State
 from toolbox import planning, profiles
-from toolbox.request import Request, Volume
+from toolbox.request import Request, Volume, parse_target_variable
 from toolbox.target.found import Target
 from toolbox.target.joining import Joining, wanted
 
@@ -57,13 +57,15 @@ def test_our_image_joins_by_its_own_program_and_keeps_the_profiles_rights() -> N
 
 def test_everything_that_is_asked_for_reaches_the_joiner() -> None:
     joining = Joining(
-        target=TARGET, root=True, tools_at="/a b=c", ptrace=True, environment=True, directory=True
+        target=TARGET, root=True, tools_at="/a b=c", ptrace=True, environment=True,
+        variables=("A", "B"), directory=True,
     )  # fmt: skip
     joined = session(
         plan(dataclasses.replace(REQUEST, joining=joining, user="5:6", profile="sysadmin"))
     )
     assert (joined.root, joined.tools_at, joined.ptrace) == (True, "/a b=c", True)
     assert (joined.environment, joined.directory, joined.user) == (True, True, "5:6")
+    assert joined.variables == ["A", "B"]
     assert (joined.read_only, joined.confined) == (False, False)
 
 
@@ -126,13 +128,37 @@ def test_a_paused_target_is_noted() -> None:
     assert any("paused" in note for note in made.notes)
 
 
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        *(
+            (name, "every program here would run what the target says")
+            for name in ("LD_PRELOAD", "LD_LIBRARY_PATH", "GLIBC_TUNABLES", "BASH_ENV", "PS4")
+        ),
+        *((name, "is the toolbox's own") for name in ("PATH", "HOME", "TERM")),
+        *((name, "expected the name") for name in ("", "A=B", "BASH_FUNC_ls%%", "A,B", "A B")),
+    ],
+)
+def test_what_no_program_here_can_be_given_is_refused_by_name(name: str, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        parse_target_variable(name)
+
+
+def test_what_steers_one_program_may_be_named() -> None:
+    for name in ("DATABASE_URL", "https_proxy", "PGPASSFILE", "TAR_OPTIONS"):
+        assert parse_target_variable(name) == name
+
+
 def test_flags_without_a_target_are_refused() -> None:
     given = {
         "socket": "", "root": "", "tools_at": "", "ptrace": False, "environment": False,
-        "directory": False,
+        "variables": (), "directory": False,
     }  # fmt: skip
     assert wanted("", **given) is None  # type: ignore[arg-type]
-    for name, value in {"root": "target", "tools_at": "/x", "ptrace": True}.items():
+    wrong = {
+        "root": "target", "tools_at": "/x", "ptrace": True, "environment": True, "variables": ("A",)
+    }  # fmt: skip
+    for name, value in wrong.items():
         with pytest.raises(UsageError, match="without --target"):
             wanted("", **{**given, name: value})  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="--ptrace"):
