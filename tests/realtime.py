@@ -4,16 +4,21 @@
 On fresh fixtures: those of its module and of the session are torn down and made anew as well. Each
 such try is shown at the end of the run with what had failed, and more than two of them in a run
 (one pytest command with all its workers) fail it. A test without the marker is never tried again.
+
+Where the tests of a module follow on each other, which the marker `in_order` says, those before the
+one that failed run again first: its fixtures are what they made of them.
 """
 
 from __future__ import annotations
 
+import itertools
 from typing import Final
 
 import pytest
 from _pytest.runner import runtestprotocol
 
 MARKER: Final = "realtime"
+IN_ORDER: Final = "in_order"
 ALLOWED: Final = 2
 # Tests with real engines or a real host.
 _IMPLIED_BY: Final = ("engine", "refhost")
@@ -51,6 +56,7 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
             item.config.stash[_here] += 1
             item.stash[_first_failure] = "\n".join(failures)
             item.user_properties.append((_PROPERTY, item.stash[_first_failure]))
+            _repeat_what_came_before(item)
             # All of it once more, so that the time limit begins anew as well.
             item.ihook.pytest_runtest_protocol(item=item, nextitem=nextitem)
             return True
@@ -67,6 +73,14 @@ def _tear_down_everything(item: pytest.Item) -> pytest.TestReport:
     call = pytest.CallInfo.from_call(lambda: state.teardown_exact(None), when="teardown")
     report: pytest.TestReport = item.ihook.pytest_runtest_makereport(item=item, call=call)
     return report
+
+
+def _repeat_what_came_before(item: pytest.Item) -> None:
+    if item.get_closest_marker(IN_ORDER) is None:
+        return
+    for each in itertools.takewhile(lambda each: each is not item, item.session.items):
+        if each.parent is item.parent:
+            runtestprotocol(each, log=False, nextitem=item)
 
 
 class _Count:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.refhost.node import Node
 
 pytest_plugins = ["tests.refhost.node_fixture"]
-pytestmark = [pytest.mark.refhost, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.refhost, pytest.mark.in_order, pytest.mark.timeout(900)]
 
 # What a machine had before anybody wanted its disks larger.
 EARLIER = b"""\

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-pytestmark = [pytest.mark.refhost, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.refhost, pytest.mark.in_order, pytest.mark.timeout(600)]
 pytest_plugins = ["tests.refhost.node_fixture"]
 
 OWN = "localhost/own:1"

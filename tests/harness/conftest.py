@@ -22,7 +22,7 @@ def run(
     """Run tests of this text, with further arguments for pytest."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
-    pytester.makeini("[pytest]\nmarkers =\n  realtime\n  engine\n  refhost\n")
+    pytester.makeini("[pytest]\nmarkers =\n  realtime\n  in_order\n  engine\n  refhost\n")
 
     def go(text: str, *more: str, patience: float = 1) -> pytest.RunResult:
         pytester.makeconftest(f"from tests import leftovers\nleftovers.PATIENCE = {patience}\n")

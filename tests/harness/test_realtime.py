@@ -85,6 +85,31 @@ def test_the_second_try_has_fresh_fixtures_of_every_scope(run_each_way: Run) -> 
     result.assert_outcomes(passed=3)
 
 
+def test_tests_that_follow_on_each_other_run_again_up_to_the_one_that_failed(
+    run_each_way: Run,
+) -> None:
+    result = run_each_way(
+        FIXTURES
+        + """
+pytestmark = [pytest.mark.realtime, pytest.mark.in_order]
+ran = []
+
+def test_a(module):
+    ran.append(f"a{module}")
+
+def test_b(module):
+    ran.append(f"b{module}")
+    assert ran[-2:] == ["a2", "b2"]
+
+def test_c(module):
+    assert ran == ["a1", "b1", "a2", "b2"]
+"""
+    )
+    assert result.ret == 0
+    result.assert_outcomes(passed=3)
+    result.stdout.fnmatch_lines(["*tried again: 1*"])
+
+
 @pytest.mark.parametrize(
     "broken",
     ["if len(tries) == 1: assert 0\n    yield", "yield\n    if len(tries) == 1: assert 0"],
