@@ -74,10 +74,8 @@ class _Guard:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_teardown(
-        self, item: pytest.Item, nextitem: pytest.Item | None
+        self, nextitem: pytest.Item | None
     ) -> Generator[None, object, object]:
-        if item.get_closest_marker("engine") or item.get_closest_marker("refhost"):
-            return (yield)
         try:
             return (yield)
         finally:
