@@ -46,6 +46,7 @@ first = child()
 made, target = beside(first)
 own = namespaces(first)
 with pinned(made, target) as joined:
+    time.sleep(0.05)  # a start is told in hundredths of a second
     os.kill(first, 9); os.waitpid(first, 0)
     Path("/proc/sys/kernel/ns_last_pid").write_text(str(first - 1))
     second = child()
