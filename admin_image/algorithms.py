@@ -90,6 +90,12 @@ _BROAD = Offer(
     # libssh2 before 1.11 and JSch have no encrypt-then-MAC.
     macs=(*_POST_QUANTUM.macs, "hmac-sha2-512", "hmac-sha2-256"),
 )
+# OpenSSH's own default: everything but SHA-1.
+CA_SIGNATURES = (
+    *("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"),
+    *("sk-ssh-ed25519@openssh.com", "sk-ecdsa-sha2-nistp256@openssh.com"),
+    *("rsa-sha2-512", "rsa-sha2-256"),
+)
 OFFERS: dict[str, Offer] = {"broad": _BROAD, "post-quantum": _POST_QUANTUM}
 
 

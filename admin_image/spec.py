@@ -36,6 +36,7 @@ CA_FILE = f"{RUN}/trusted_ca_keys"
 PRINCIPALS_FILE = f"{RUN}/principals"
 # Lines for those who log in, where the launcher has any.
 NOTICE_FILE = f"{RUN}/notice"
+REVOKED_FILE = f"{RUN}/revoked_keys"
 
 # By the type that a client sees; sshd has those of its policy.
 HOST_KEY_FILES = {
@@ -66,6 +67,8 @@ IMAGE_USERS = frozenset(
     }
 )
 
+_LISTS = ("ciphers", "key_exchange_algorithms", "macs", "ca_signature_algorithms")
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class DoorSpec:
@@ -74,6 +77,8 @@ class DoorSpec:
     `uid` is the account's number, of its group too.
     `listen` is an address literal or `""` for every address; the algorithm lists are empty for
     the policy's own choice, and their first item may begin with `+`, `-` or `^` as in sshd_config.
+    `certificate_lifetime` is the most that a certificate may be valid for, in seconds; 0 is any
+    time. `verify_required` is about security keys: their owner gave a PIN or a finger.
     """
 
     user: str = DEFAULT_USER
@@ -86,6 +91,9 @@ class DoorSpec:
     ciphers: tuple[str, ...] = ()
     key_exchange_algorithms: tuple[str, ...] = ()
     macs: tuple[str, ...] = ()
+    ca_signature_algorithms: tuple[str, ...] = ()
+    certificate_lifetime: int = 0
+    verify_required: bool = False
     authorized_keys_command: str = ""
     authorized_keys_command_user: str = ""
     password_hash: str = ""
@@ -107,7 +115,7 @@ class DoorSpec:
         if unknown := sorted(fields.keys() - known):
             message = f"unknown fields in the door's spec: {', '.join(unknown)}"
             raise ValueError(message)
-        for name in ("ciphers", "key_exchange_algorithms", "macs"):
+        for name in _LISTS:
             fields[name] = tuple(fields.get(name, ()))
         return cls(**fields)
 

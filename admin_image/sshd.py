@@ -5,9 +5,16 @@ from __future__ import annotations
 
 import subprocess
 
-from admin_image import algorithms, keys_command
+from admin_image import algorithms, keys_command, principals
 from admin_image.errors import DoorError
-from admin_image.spec import CA_FILE, HOST_KEY_FILES, KEYS_FILE, PRINCIPALS_FILE, DoorSpec
+from admin_image.spec import (
+    CA_FILE,
+    HOST_KEY_FILES,
+    KEYS_FILE,
+    PRINCIPALS_FILE,
+    REVOKED_FILE,
+    DoorSpec,
+)
 
 SSHD = "/usr/sbin/sshd"
 # Gives each connection a memory group of its own; see there.
@@ -37,6 +44,7 @@ KerberosAuthentication no
 PermitEmptyPasswords no
 PermitRootLogin no
 AuthorizedKeysFile {KEYS_FILE}
+RevokedKeys {REVOKED_FILE}
 
 AllowTcpForwarding yes
 GatewayPorts no
@@ -77,6 +85,8 @@ def config(spec: DoorSpec) -> str:
         f"KexAlgorithms {_list(spec.key_exchange_algorithms, offer.kex)}",
         f"Ciphers {_list(spec.ciphers, offer.ciphers)}",
         f"MACs {_list(spec.macs, offer.macs)}",
+        f"CASignatureAlgorithms {_list(spec.ca_signature_algorithms, algorithms.CA_SIGNATURES)}",
+        *(["PubkeyAuthOptions verify-required"] if spec.verify_required else []),
         *_authorities(spec),
         *_keys_command(spec),
     ]
@@ -115,7 +125,16 @@ def _listen(spec: DoorSpec) -> list[str]:
 
 def _authorities(spec: DoorSpec) -> list[str]:
     lines = [f"TrustedUserCAKeys {CA_FILE}"] if spec.trusted_cas else []
-    return [*lines, f"AuthorizedPrincipalsFile {PRINCIPALS_FILE}"] if spec.principals else lines
+    names = PRINCIPALS_FILE if spec.principals else ""
+    if most := int(spec.certificate_lifetime):
+        command = principals.command(most, names)
+        lines += [
+            f"AuthorizedPrincipalsCommand {command}",
+            "AuthorizedPrincipalsCommandUser nobody",
+        ]
+    elif names:
+        lines.append(f"AuthorizedPrincipalsFile {names}")
+    return lines
 
 
 def _keys_command(spec: DoorSpec) -> list[str]:

@@ -33,6 +33,7 @@ from admin_image.spec import (
     HOST_KEY_FILES,
     KEYS_FILE,
     PHASE_FILE,
+    REVOKED_FILE,
     RUN,
     SPEC_FILE,
     DoorSpec,
@@ -123,6 +124,7 @@ class Supervisor:
         self._namesakes.uid = spec.uid
         self._warn(*keys_command.check(spec))
         motd.write(())
+        Path(REVOKED_FILE).touch(mode=0o644)  # without it sshd takes every key for a revoked one
         for kind in sshd.offered(spec).host_keys:
             self._warn(*hostkey.ensure(kind, HOST_KEY_FILES[kind]))
         Path("/run/sshd").mkdir(mode=0o755, parents=True, exist_ok=True)

@@ -19,24 +19,18 @@ _REQUEST: Final = 50
 _FAILURE: Final = 51
 _BANNER: Final = 53
 _ACCEPTABLE: Final = 60
-# sshd hangs up after six refusals (MaxAuthTries); one of them may be that of the method `none`.
-_MOST: Final = 4
 # What signs for a key whose own name is that of SHA-1.
 _SIGNED_BY: Final = {"ssh-rsa": "rsa-sha2-512"}
 
 
 def require_welcome(transport: Any, user: str, keys: Sequence[PublicKey], timeout: float) -> None:
-    """Offer keys until one is acceptable; `DoorError` when sshd wants none of them.
-
-    A key that is bound to addresses (`from=`) says nothing here: this is not where its owner is.
-    """
-    asked = [key for key in keys if not key.bound][:_MOST]
-    if not asked:
+    """Offer keys until one is acceptable; `DoorError` when sshd wants none of them."""
+    if not keys:
         return
     offers = _Offers(transport, timeout)
-    if any(offers.accepted(user, key) for key in asked):
+    if any(offers.accepted(user, key) for key in keys):
         return
-    message = f"sshd would accept none of the keys, {asked[0].fingerprint} among them"
+    message = f"sshd would accept none of the keys, {keys[0].fingerprint} among them"
     raise DoorError("door.keys-refused", message, "`hatchway admin logs` says why.")
 
 

@@ -13,15 +13,17 @@ from launcher.admin import address, inputs
 from launcher.admin.request import Opened
 from launcher.door import Key
 from launcher.errors import DoorError
+from launcher.keys import revocation
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from launcher.admin.request import Request
     from launcher.deadline import Deadline
     from launcher.door import Door
     from launcher.keys.access import Access
     from launcher.keys.public_key import PublicKey
+    from launcher.keys.rules import Rules
 
 PATIENCE: Final = 20.0  # seconds for a door on a host under load, or with many at it
 PAUSE: Final = 0.5
@@ -43,7 +45,7 @@ def adopt(found: Door, request: Request, deadline: Deadline) -> Opened | None:
         time.sleep(PAUSE)
     present = inputs.read()
     admitted = _admit(found, request, present)
-    _prove(admitted, request.access.logins, min(PATIENCE, deadline.left()))
+    _prove(admitted, request.access.provable, min(PATIENCE, deadline.left()))
     return Opened(admitted, True, tuple(_differences(found, request, present)))
 
 
@@ -79,7 +81,11 @@ def _admit(found: Door, request: Request, present: Access | None) -> Door:
     fresh = [key for key in request.access.keys if key.fingerprint not in known]
     if fresh:
         inputs.append_keys(fresh)
-    inside = dataclasses.replace(admitted, keys=(*admitted.keys, *fresh))
+    if request.access.revoked and request.access.revoked != admitted.revoked:
+        inputs.revoke(request.access.revoked)  # it holds from the next login on
+    gone = revocation.blobs(request.access.revoked or admitted.revoked)
+    keys_now = (key for key in (*admitted.keys, *fresh) if key.blob not in gone)
+    inside = dataclasses.replace(admitted, keys=tuple(keys_now))
     keys, cas = tuple(map(Key.of, inside.logins)), tuple(map(Key.of, inside.authorities))
     if (keys, cas) != (found.keys, found.trusted_cas):
         found = dataclasses.replace(found, keys=keys, trusted_cas=cas)
@@ -98,8 +104,10 @@ def _differences(found: Door, request: Request, present: Access | None) -> list[
     other = [f"{name} not all those asked for" for name, missing in lists.items() if missing]
     if access.data.settings() not in ((), present.data.settings() if present else ()):
         other.append("the user data's algorithms, command or password are not as asked")
-    if present and present.rules.policy != access.rules.policy:
-        other.append(f"SSH policy is {present.rules.policy}, not {access.rules.policy} as asked")
+    if present:
+        other += _of_rules(present.rules, access.rules)
+        gone = revocation.blobs(access.revoked or present.revoked)
+        other += [f"{key.fingerprint} is revoked" for key in access.keys if key.blob in gone]
     options = {key.fingerprint: key.options for key in present.keys} if present else {}
     other += [
         f"the options of {key.fingerprint} are not those asked for"
@@ -117,3 +125,10 @@ def _differences(found: Door, request: Request, present: Access | None) -> list[
         for name, (is_now, wanted) in asked.items()
         if is_now != wanted
     ]
+
+
+def _of_rules(present: Rules, asked: Rules) -> Iterator[str]:
+    if present.policy != asked.policy:
+        yield f"SSH policy is {present.policy}, not {asked.policy} as asked"
+    if dataclasses.replace(present, policy=asked.policy) != asked:
+        yield "the rules for certificates and security keys are not those asked for"

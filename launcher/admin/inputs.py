@@ -11,6 +11,7 @@ from admin_image import spec
 from launcher import door as doors
 from launcher import files
 from launcher.keys import access as access_
+from launcher.keys import revocation
 from launcher.keys.access import Access
 from launcher.keys.rules import Rules
 from launcher.keys.user_data import UserData
@@ -37,6 +38,7 @@ def write(access: Access, listen: Listen, uid: int, notice: Iterable[str] = ()) 
     _write_lines(spec.CA_FILE, (key.line() for key in access.cas))
     _write_lines(spec.PRINCIPALS_FILE, access.principals)
     _write_lines(spec.NOTICE_FILE, notice)
+    revoke(access.revoked)
 
 
 def append_keys(fresh: Iterable[PublicKey]) -> None:
@@ -44,6 +46,11 @@ def append_keys(fresh: Iterable[PublicKey]) -> None:
     path = Path(spec.KEYS_FILE)
     present = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     _write_lines(spec.KEYS_FILE, [*present, *(key.line() for key in fresh)])
+
+
+def revoke(listed: bytes) -> None:
+    """What sshd refuses from now on, a list of keys or a KRL."""
+    files.write(Path(spec.REVOKED_FILE), listed, mode=0o644)
 
 
 def read() -> Access | None:
@@ -54,11 +61,13 @@ def read() -> Access | None:
             Path(name).read_text(encoding="utf-8").splitlines()
             for name in (spec.KEYS_FILE, spec.CA_FILE, spec.PRINCIPALS_FILE)
         )
+        revoked = Path(spec.REVOKED_FILE).read_bytes()
+        gone = revocation.blobs(revoked)
     except (OSError, ValueError):
         return None
     return Access(
         user=door.user,
-        keys=_with_sources(access_.parse_good(keys)),
+        keys=_with_sources(key for key in access_.parse_good(keys) if key.blob not in gone),
         cas=_with_sources(access_.parse_good(cas)),
         principals=tuple(principals),
         data=UserData(
@@ -70,7 +79,13 @@ def read() -> Access | None:
             macs=door.macs,
         ),
         warnings=(),
-        rules=Rules(policy=door.ssh_policy),
+        rules=Rules(
+            policy=door.ssh_policy,
+            ca_signature_algorithms=door.ca_signature_algorithms,
+            certificate_lifetime=door.certificate_lifetime,
+            verify_required=door.verify_required,
+        ),
+        revoked=revoked,
     )
 
 

@@ -156,7 +156,7 @@ class _Start:
         opened = dataclasses.replace(self._door(planned, container, phase, cautions), uid=uid)
         probe.prove(
             opened.address, opened.port, user=opened.user, host_keys=opened.host_keys,
-            keys=self.request.access.logins, timeout=self.deadline.left(),
+            keys=self.request.access.provable, timeout=self.deadline.left(),
         )  # fmt: skip
         interrupt.check()
         opened = dataclasses.replace(opened, opened=time.time())

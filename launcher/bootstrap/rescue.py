@@ -56,6 +56,7 @@ def _open(settings: Settings, ensure: Ensure, monitor: Monitor) -> Opened:
             principals=tuple(admin.principals),
             user_data=decode_user_data(admin.user_data),
             kept_file=KEYS_FILE,
+            revoked_file=admin.revoked_keys,
             rules=rules.of(admin),
         ),
         lambda _limit: b"",

@@ -54,6 +54,9 @@ def start(
     principal: Annotated[
         list[str] | None, typer.Option(help="Certificate principal to admit. Repeatable.")
     ] = None,
+    revoked_keys: Annotated[
+        str, typer.Option(help="Keys and certificates to refuse: a list of keys, or a KRL.")
+    ] = "",
     user: Annotated[str, typer.Option(help="The login name.")] = "",
     listen: Annotated[str, typer.Option(help="PORT or ADDRESS:PORT.")] = "",
     ssh_policy: Annotated[str, typer.Option(help="broad or post-quantum.")] = "",
@@ -89,6 +92,7 @@ def start(
             user_data_file=user_data,
             user_data=settings_.decode_user_data(admin.user_data),
             kept_file=KEYS_FILE,
+            revoked_file=revoked_keys or admin.revoked_keys,
             rules=options.checked(
                 "--ssh-policy", lambda name: rules.of(admin, policy=name), ssh_policy
             ),

@@ -14,7 +14,7 @@ from admin_image.spec import DEFAULT_USER, IMAGE_USERS, USER_PATTERN, DoorSpec
 from launcher import files
 from launcher.errors import HostError, SettingsError
 from launcher.findings import Finding, raise_errors
-from launcher.keys import public_key, user_data
+from launcher.keys import public_key, revocation, user_data
 from launcher.keys.public_key import BadKeyError, PrivateKeyError, PublicKey
 from launcher.keys.rules import DEFAULT_RULES, Rules
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from admin_image.algorithms import Offer
 
+MOST: Final = 4  # keys that are offered to sshd, which hangs up after six refusals
 MAX_FILE: Final = 8 * 2**20  # bytes: 10,000 keys of RSA 4096 are 7 MB
 _PRINCIPAL: Final = re.compile(r"[^\s,#\"*?!]{1,256}")
 _NO_LOGIN: Final = "this is a CA (`cert-authority`), and no login key: give it by --trusted-ca"
@@ -44,6 +45,7 @@ class Request:
     user_data_file: str = ""
     user_data: bytes = b""
     kept_file: str = ""
+    revoked_file: str = ""
     rules: Rules = DEFAULT_RULES
 
 
@@ -58,11 +60,21 @@ class Access:
     data: user_data.UserData
     warnings: tuple[Finding, ...]
     rules: Rules = DEFAULT_RULES
+    revoked: bytes = b""
 
     @property
     def logins(self) -> tuple[PublicKey, ...]:
         """The keys by which one can log in."""
         return tuple(key for key in self.keys if not key.authority)
+
+    @property
+    def provable(self) -> tuple[PublicKey, ...]:
+        """Keys of which sshd must accept one when it is asked from here.
+
+        Not those that are bound to addresses; none where sshd may refuse the first few by a KRL.
+        """
+        keys = tuple(key for key in self.logins if not key.bound)
+        return () if revocation.is_krl(self.revoked) and len(keys) > MOST else keys[:MOST]
 
     @property
     def authorities(self) -> tuple[PublicKey, ...]:
@@ -81,6 +93,9 @@ class Access:
             ciphers=self.data.ciphers,
             key_exchange_algorithms=self.data.key_exchange_algorithms,
             macs=self.data.macs,
+            ca_signature_algorithms=self.rules.ca_signature_algorithms,
+            certificate_lifetime=self.rules.certificate_lifetime,
+            verify_required=self.rules.verify_required,
             authorized_keys_command=self.data.authorized_keys_command,
             authorized_keys_command_user=self.data.authorized_keys_command_user,
             password_hash=self.data.password_hash,
@@ -106,6 +121,14 @@ def collect(request: Request, stdin: Callable[[int], bytes]) -> Access:
         *_parse(_kept(request.kept_file, findings), findings, tolerant=True),
     )
     cas = _authorities(ca_lines, findings)
+    revoked = read(request.revoked_file) if request.revoked_file else b""
+    if problem := revocation.problem(revoked):
+        findings.append(Finding(_place(request.revoked_file), problem))
+    else:
+        out = revocation.blobs(revoked)
+        keys, cas = _besides(keys, out, findings), _besides(cas, out, findings)
+    if request.rules.certificate_lifetime:
+        keys = _bounded_by_time(keys, findings)
     user = _checked_user(request.user or data.user or DEFAULT_USER, findings)
     for principal in request.principals:
         if not _PRINCIPAL.fullmatch(principal):
@@ -113,7 +136,7 @@ def collect(request: Request, stdin: Callable[[int], bytes]) -> Access:
     raise_errors(findings)
     access = Access(
         user=user, keys=keys, cas=cas, principals=request.principals, data=data,
-        warnings=tuple(findings), rules=request.rules,
+        warnings=tuple(findings), rules=request.rules, revoked=revoked,
     )  # fmt: skip
     require_some(access)
     return access
@@ -236,6 +259,22 @@ def _authorities(lines: Iterable[Line], findings: list[Finding]) -> tuple[Public
         if key.options
     ]
     return tuple(key for key in found if not key.options)
+
+
+def _besides(
+    keys: tuple[PublicKey, ...], revoked: frozenset[str], findings: list[Finding]
+) -> tuple[PublicKey, ...]:
+    findings += [
+        Finding(key.source, "this key is revoked", "warning") for key in keys if key.blob in revoked
+    ]
+    return tuple(key for key in keys if key.blob not in revoked)
+
+
+def _bounded_by_time(keys: tuple[PublicKey, ...], findings: list[Finding]) -> tuple[PublicKey, ...]:
+    """Without CAs: of theirs sshd asks nobody how long a certificate may be valid."""
+    message = "a CA among keys knows no max-certificate-lifetime: give it by --trusted-ca"
+    findings += [Finding(key.source, message, "warning") for key in keys if key.authority]
+    return tuple(key for key in keys if not key.authority)
 
 
 def _unique(*keys: PublicKey) -> tuple[PublicKey, ...]:

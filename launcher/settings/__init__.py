@@ -25,7 +25,13 @@ from launcher.settings.bootstrap import Bootstrap, BootstrapSettings
 from launcher.settings.images import ImageSettings
 from launcher.settings.registries import RegistrySettings, RuntimeSettings
 from launcher.settings.toolbox import ToolboxSettings
-from launcher.settings.values import Listen, decode_user_data, parse_listen, parse_size
+from launcher.settings.values import (
+    Listen,
+    decode_user_data,
+    parse_duration,
+    parse_listen,
+    parse_size,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +39,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DEFAULT_IMAGE", "Admin", "Bootstrap", "BootstrapSettings", "ImageSettings", "Listen",
     "RegistrySettings", "RuntimeSettings", "Settings", "ToolboxSettings",
-    "decode_user_data", "load", "parse_listen", "parse_size",
+    "decode_user_data", "load", "parse_duration", "parse_listen", "parse_size",
 ]  # fmt: skip
 
 DIRECTORY: Final = Path("/etc/hatchway")

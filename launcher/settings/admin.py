@@ -7,10 +7,21 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from admin_image.algorithms import DEFAULT_POLICY, Policy
+from admin_image.algorithms import (
+    CA_SIGNATURES,
+    DEFAULT_POLICY,
+    KNOWN_CA_SIGNATURES,
+    Policy,
+    problem,
+)
 from launcher import VERSION
 from launcher.findings import Finding
-from launcher.settings.values import decode_user_data, parse_listen, parse_size
+from launcher.settings.values import (
+    decode_user_data,
+    parse_duration,
+    parse_listen,
+    parse_size,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -33,6 +44,10 @@ class Admin(msgspec.Struct, rename="kebab", forbid_unknown_fields=True, frozen=T
     uid: int = 0
     principals: list[str] = []
     ssh_policy: Policy = DEFAULT_POLICY
+    revoked_keys: str = ""
+    ca_signature_algorithms: list[str] = []
+    max_certificate_lifetime: str = ""
+    verify_required: bool = False
     memory: str = "1G"
     cpus: float = 2.0
     pids: int = 2048
@@ -49,6 +64,7 @@ def findings(containers: Mapping[str, Admin]) -> Iterator[Finding]:
         "listen": lambda: parse_listen(admin.listen),
         "memory": lambda: parse_size(admin.memory),
         "user-data": lambda: decode_user_data(admin.user_data),
+        "max-certificate-lifetime": lambda: parse_duration(admin.max_certificate_lifetime or "1"),
     }
     for key, check in checks.items():
         try:
@@ -61,6 +77,9 @@ def findings(containers: Mapping[str, Admin]) -> Iterator[Finding]:
     if admin.uid and not 2**16 <= admin.uid < 2**31:
         message = "must be from 65536, for numbers below are the host's own, to 2147483647"
         yield Finding(f"{_PLACE}uid", message)
+    wanted = tuple(admin.ca_signature_algorithms)
+    if why := problem(wanted, KNOWN_CA_SIGNATURES, CA_SIGNATURES):
+        yield Finding(f"{_PLACE}ca-signature-algorithms", why)
     if not admin.superpowered:
         message = "false is not possible: without privilege the container cannot enter the host"
         yield Finding(f"{_PLACE}superpowered", message)

@@ -10,6 +10,7 @@ import ipaddress
 import re
 from typing import Final
 
+_DURATIONS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _UNITS: Final = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
 
 
@@ -53,6 +54,16 @@ def parse_size(text: str) -> int:
         message = f"expected a size of at least 64M, such as 512M or 1G, not {text!r}"
         raise ValueError(message)
     return size
+
+
+def parse_duration(text: str) -> int:
+    """`90`, `45m`, `12h`, `7d` or `4w`, as a number of seconds; `ValueError` says what is wrong."""
+    match = re.fullmatch(r"([0-9]{1,9})([smhdw]?)", text.strip())
+    seconds = int(match[1]) * _DURATIONS[match[2]] if match else 0
+    if not seconds:
+        message = f"expected a time such as 45m, 12h or 7d, not {text!r}"
+        raise ValueError(message)
+    return seconds
 
 
 def decode_user_data(text: str) -> bytes:

@@ -6,7 +6,14 @@ import pytest
 from admin_image import sshd
 from admin_image.algorithms import OFFERS, Policy
 from admin_image.errors import DoorError
-from admin_image.spec import CA_FILE, HOST_KEY_FILES, KEYS_FILE, PRINCIPALS_FILE, DoorSpec
+from admin_image.spec import (
+    CA_FILE,
+    HOST_KEY_FILES,
+    KEYS_FILE,
+    PRINCIPALS_FILE,
+    REVOKED_FILE,
+    DoorSpec,
+)
 
 
 def lines(spec: DoorSpec) -> list[str]:
@@ -95,3 +102,16 @@ def test_a_keys_command_runs_as_somebody() -> None:
     text = lines(DoorSpec(authorized_keys_command="/opt/aws/bin/eic_run_authorized_keys %u %f"))
     assert "AuthorizedKeysCommand /opt/aws/bin/eic_run_authorized_keys %u %f" in text
     assert "AuthorizedKeysCommandUser nobody" in text
+
+
+def test_a_lifetime_puts_a_program_before_the_names() -> None:
+    text = lines(DoorSpec(trusted_cas=True, principals=True, certificate_lifetime=60))
+    program = f"/usr/lib/hatchway/principals 60 {PRINCIPALS_FILE} %u %k"
+    assert f"AuthorizedPrincipalsCommand {program}" in text
+    assert not [line for line in text if line.startswith("AuthorizedPrincipalsFile")]
+
+
+def test_revoked_keys_are_always_asked_for() -> None:
+    assert f"RevokedKeys {REVOKED_FILE}" in lines(DoorSpec())
+    assert "PubkeyAuthOptions verify-required" not in lines(DoorSpec())
+    assert "PubkeyAuthOptions verify-required" in lines(DoorSpec(verify_required=True))

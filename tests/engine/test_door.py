@@ -215,3 +215,19 @@ def test_a_certificate_with_an_admitted_principal_enters_and_others_do_not(
         options = ("-i", str(user), "-o", "IdentitiesOnly=yes")
         certificate = ("-o", f"CertificateFile={user}-cert.pub")
         assert door.ssh("true", options=(*options, *certificate)).status == status
+
+
+def test_a_revoked_key_is_out_from_the_next_login_on_and_after_a_restart(
+    door: DoorCommand, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    subprocess.run(("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(other)), check=True)
+    door.start("--key-file", f"{other}.pub")
+    listen = ("--listen", f"127.0.0.1:{door.port}", "--output", "json")
+    revoked = ("--key-file", f"{other}.pub", "--revoked-keys", f"{door.key}.pub")
+    for again in (("start", *revoked, *listen, *door.flags), ("restart", "--output", "json")):
+        done = door.hatchway("admin", *again)
+        assert done.status == 0, done.stdout + done.stderr
+        assert [key["source"] for key in done.json()["keys"]] == [f"{other}.pub:1"]
+        assert door.ssh("true").status == 255
+        assert door.ssh("true", options=("-i", str(other))).status == 0

@@ -8,6 +8,7 @@ import pytest
 
 from launcher.errors import SettingsError
 from launcher.keys.access import Access, Request, collect
+from launcher.keys.rules import Rules
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -217,3 +218,27 @@ def test_keys_that_others_could_have_planted_are_left_out_and_named(plant: str, 
     assert [key.comment for key in access.keys] == ["me"]
     (finding,) = access.warnings
     assert str(kept.parent) in finding.path
+
+
+def test_a_revoked_key_is_no_key(tmp_path: Path) -> None:
+    revoked = tmp_path / "revoked"
+    revoked.write_text(f"{OTHER}\n")
+    access = from_stdin(f"{KEY}\n{OTHER}\n", revoked_file=str(revoked))
+    assert [key.comment for key in access.keys] == ["me"]
+    assert [finding.message for finding in access.warnings] == ["this key is revoked"]
+    assert access.revoked == revoked.read_bytes()
+    assert refusal(OTHER, revoked_file=str(revoked)).code == "keys.none"
+
+
+def test_a_list_of_revoked_keys_that_sshd_would_not_understand_is_an_error(tmp_path: Path) -> None:
+    revoked = tmp_path / "revoked"
+    for data in (b"SSHKRL\n\0", b"not a key\n"):
+        revoked.write_bytes(data)
+        assert refusal(KEY, revoked_file=str(revoked)).code == "settings.invalid"
+    assert refusal(KEY, revoked_file=str(tmp_path / "none")).code == "settings.unreadable"
+
+
+def test_a_ca_that_would_escape_the_longest_lifetime_is_left_out() -> None:
+    access = from_stdin(f"{KEY}\ncert-authority {OTHER}\n", rules=Rules(certificate_lifetime=60))
+    assert access.authorities == ()
+    assert "--trusted-ca" in access.warnings[0].message

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from launcher import settings
 from launcher.errors import SettingsError
+from launcher.keys import rules
 from launcher.settings import Listen, Settings
 
 if TYPE_CHECKING:
@@ -195,3 +196,25 @@ def test_what_no_one_can_count_to_is_no_number(tmp_path: Path, number: str) -> N
     found = problems(tmp_path, "", HATCHWAY_TIMEOUT=number)[0]
     assert found.startswith("environment: ")
     assert "timeout" in found
+
+
+def test_rules_for_certificates_are_checked_by_name_and_form(tmp_path: Path) -> None:
+    text = """
+        [host-containers.admin]
+        ssh-policy = "lax"
+        """
+    assert "ssh-policy: invalid enum value 'lax'" in problems(tmp_path, text)[0]
+    text = """
+        [host-containers.admin]
+        max-certificate-lifetime = "soon"
+        ca-signature-algorithms = ["ssh-ed25519", "rot13"]
+        """
+    assert problems(tmp_path, text) == [
+        (
+            "host-containers.admin.max-certificate-lifetime: "
+            "expected a time such as 45m, 12h or 7d, not 'soon'"
+        ),
+        "host-containers.admin.ca-signature-algorithms: sshd has no algorithm rot13",
+    ]
+    loaded, _ = load(tmp_path, '[host-containers.admin]\nmax-certificate-lifetime = "12h"')
+    assert rules.of(loaded.admin).certificate_lifetime == 43_200
