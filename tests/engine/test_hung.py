@@ -17,6 +17,7 @@ from launcher import door as doors
 from launcher import locks, proc, tcp
 from launcher.proc import Process
 from tests.engine.hung import hanging
+from tests.engine.toolbox import Toolbox, processes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.engine
 
-# Seconds: each command is told to take three, and gets many more on a busy machine; but fewer than
+# Seconds: each command is told to take a few, and gets many more on a busy machine; but fewer than
 # the minute that one question to an engine may take where nobody sets a limit.
 PATIENCE = 40
 # Whose processes do not end when they are told to, and have left their session.
@@ -92,17 +93,17 @@ def test_stop_closes_the_door_of_an_engine_that_hangs(door: DoorCommand) -> None
 def test_every_command_ends_in_its_time_while_the_engine_hangs(
     door: DoorCommand, admin_archive: Path, tmp_path: Path
 ) -> None:
-    limit = ("--timeout", "3")
+    limit = ("--timeout", "2")
     keyed = ("--key-file", f"{door.key}.pub", "--listen", f"127.0.0.1:{door.port}")
     data = tmp_path / "user-data"
     data.write_text("#!/bin/sh\ntrue\n")
     commands: dict[str, tuple[str, ...]] = {
         "start": ("admin", "start", *keyed, *limit, *door.flags),
         "load": ("image", "load", str(admin_archive), *limit, *door.flags),
-        "pull": ("image", "pull", "--pull", "missing", *limit, *door.flags),
         "validate": ("bootstrap", "validate", str(data), *limit, *door.flags),
-        "run": ("toolbox", "run", "-T", *limit, *door.flags, "true"),
     }
+    if door.engine == "docker":  # its limit is for the command; engines have one of their own
+        commands["run"] = ("toolbox", "run", "-T", *limit, *door.flags, "true")
     with hanging(door.engine, door.flags):
         for name, argv in commands.items():
             ended = door.hatchway(*argv, timeout=PATIENCE)
@@ -116,7 +117,7 @@ def test_every_command_ends_in_its_time_while_the_engine_hangs(
 
 def test_a_start_whose_engine_hangs_in_the_middle_leaves_no_door(door: DoorCommand) -> None:
     with subprocess.Popen(
-        door.start_argv("--timeout", "8"), stdout=subprocess.PIPE, start_new_session=True
+        door.start_argv("--timeout", "5"), stdout=subprocess.PIPE, start_new_session=True
     ) as starting:
         # The client is about to ask, or has just asked, for the container.
         assert eventually(lambda: starting.poll() is not None or _asks(starting.pid))
@@ -139,6 +140,36 @@ def _asks(launcher: int) -> bool:
     except OSError:
         return False
     return any("--detach" in proc.arguments(int(pid)) for pid in children)
+
+
+@pytest.mark.parametrize("engine", ["podman"], indirect=True)
+def test_a_restart_leaves_the_door_of_an_engine_that_hangs(door: DoorCommand) -> None:
+    pid = door.start().json()["pid"]
+    with hanging(door.engine, door.flags):
+        refused = door.hatchway(
+            "admin", "restart", "--timeout", "3", "-o", "json", timeout=PATIENCE
+        )
+        assert (refused.status, refused.code()) == (1, "runtime.timeout")
+        assert door.status()["pid"] == pid
+        assert door.ssh("true").status == 0
+        assert door.hatchway("admin", "exec", "true", timeout=PATIENCE).status == 0
+
+
+@pytest.mark.parametrize("engine", ["docker"], indirect=True)
+def test_a_toolbox_ends_while_its_engine_hangs(door: DoorCommand) -> None:
+    toolbox = Toolbox(door.engine, door.flags)
+    mark = f"98765{door.port}"
+    running = toolbox.start("-T", "--timeout", "8", "--", "sleep", mark)
+    with running:
+        assert eventually(lambda: bool(processes(mark)) or running.poll() is not None)
+        with hanging(door.engine, door.flags):
+            # More than the time of the command: the engine is asked to end it, and given up.
+            _, said = running.communicate(timeout=2 * PATIENCE)
+            assert running.returncode == 124, said
+            assert processes(mark) == []
+            assert toolbox.call("list", timeout=PATIENCE).status == 0
+    assert toolbox.run("true").status == 0
+    assert toolbox.left() == set()
 
 
 def test_ctrl_c_ends_a_start_while_the_engine_hangs(door: DoorCommand) -> None:
