@@ -25,16 +25,20 @@ _LINKS = {
     "fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1",
     "stderr": "/proc/self/fd/2", "ptmx": "pts/ptmx",
 }  # fmt: skip
+_GROUPS = "/sys/fs/cgroup"
 _TMPFS = kernel.MS_NOSUID | kernel.MS_NODEV
 _READ_ONLY = kernel.MS_REMOUNT | kernel.MS_BIND | kernel.MS_RDONLY | kernel.MS_NOEXEC | _TMPFS
 
 
 class Furniture:
-    """Taken from the toolbox when it is made; `volumes` are places in it."""
+    """Taken from the toolbox when it is made; `volumes` are places in it.
 
-    def __init__(self, cloned: Clone, volumes: list[str]) -> None:
+    `place` is where the target's files are, as the command is to see them, or nothing.
+    """
+
+    def __init__(self, cloned: Clone, place: str, volumes: list[str]) -> None:
         self._names = dict(cloned.names)
-        self._groups = cloned.groups
+        self._groups = _groups(place) if place else -1
         self._devices = {name: _copy(f"/dev/{name}") for name in _DEVICES}
         self._terminals = _copy("/dev/pts")
         self._volumes = {place: _copy(place) for place in volumes}
@@ -59,7 +63,7 @@ class Furniture:
             flags = _TMPFS | kernel.MS_NOEXEC
             kernel.mount("sysfs", "/sys", "sysfs", flags | kernel.MS_RDONLY)
             if self._groups >= 0:
-                kernel.move_mount(self._groups, tree.GROUPS)
+                kernel.move_mount(self._groups, _GROUPS)
 
     def _lay_devices(self) -> None:
         kernel.mount("hatchway", "/dev", "tmpfs", kernel.MS_NOSUID, "mode=0755")
@@ -72,6 +76,14 @@ class Furniture:
         kernel.mount("hatchway", "/dev/shm", "tmpfs", _TMPFS, "mode=1777")  # noqa: S108
         for name, target in _LINKS.items():
             os.symlink(target, f"/dev/{name}")
+
+
+def _groups(place: str) -> int:
+    root = os.open(place, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        return tree.copy_within(root, _GROUPS, stat.S_ISDIR)
+    finally:
+        os.close(root)
 
 
 def _copy(place: str) -> int:

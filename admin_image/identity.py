@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 # Bits of linux/capability.h. tcpdump is what people come for, and reaches nobody's memory.
 NET_RAW, SYS_PTRACE = 1 << 13, 1 << 19
-PR_SET_NO_NEW_PRIVS = 38  # linux/prctl.h
 
 
 class Identity:
@@ -33,10 +32,11 @@ class Identity:
         self.outside = outside
 
 
-def choose(subject: Subject, wanted: str) -> Identity:
+def choose(subject: Subject, wanted: str, observer: int = 0) -> Identity:
     """Decide from `UID[:GID]`, `target` for those of its process, or nothing: its root.
 
-    Raises `JoinError` when the target knows no such user.
+    An `observer` is that user, or the last one that the target's user namespace knows. Raises
+    `JoinError` when the target knows no such user.
     """
     status = subject.status()
     uids, gids = (parse_map(os.fsdecode(subject.read(f"{kind}_map"))) for kind in ("uid", "gid"))
@@ -45,7 +45,9 @@ def choose(subject: Subject, wanted: str) -> Identity:
         inside(gids, int(status["Gid"].split()[1])),
     )
     groups: list[int] = []
-    if wanted == "target":
+    if observer:
+        uid, gid = (_last(ids, observer) for ids in (uids, gids))
+    elif wanted == "target":
         uid, gid = theirs
         groups = [
             found for word in status["Groups"].split() if (found := inside(gids, int(word))) >= 0
@@ -76,14 +78,18 @@ def rights(subject: Subject, who: Identity, profile: int, *, as_target: bool, pt
     return profile & (theirs | SYS_PTRACE if ptrace else theirs & ~SYS_PTRACE)
 
 
-def become(subject: Subject, who: Identity, mask: int) -> None:
-    """Take that identity for good, and no right comes back by exec; all mounting is done."""
-    kernel.prctl(PR_SET_NO_NEW_PRIVS, 1)
+def join_users(subject: Subject) -> None:
+    """Go into the target's user namespace; all mounting is done."""
     if not subject.shares("user"):
         namespace = subject.open("ns/user", os.O_RDONLY)
         subject.check()
         kernel.setns(namespace, kernel.CLONE_NEWUSER)
         os.close(namespace)
+
+
+def become(subject: Subject, who: Identity, mask: int) -> None:
+    """Take that identity for good, and no right comes back by exec."""
+    kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
     _bound(mask)
     # user_namespaces(7): a rootless engine's target may have "deny" in setgroups.
     with contextlib.suppress(PermissionError):
@@ -108,6 +114,13 @@ def outside(ids: list[tuple[int, int, int]], number: int) -> int:
 def inside(ids: list[tuple[int, int, int]], number: int) -> int:
     """The target's number of an id of the host, or -1."""
     return next((i + number - o for i, o, count in ids if o <= number < o + count), -1)
+
+
+def _last(ids: list[tuple[int, int, int]], wanted: int) -> int:
+    """That number where it is known, else the highest of those that are."""
+    if outside(ids, wanted) >= 0:
+        return wanted
+    return max(i + count - 1 for i, _, count in ids)
 
 
 def _bound(mask: int) -> None:

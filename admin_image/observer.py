@@ -132,7 +132,9 @@ def _drop_rights(uid: int) -> None:
                     raise
                 break  # the kernel knows no more of them
     kernel.prctl(kernel.PR_SET_KEEPCAPS, 1)
-    os.setgroups([])
+    # user_namespaces(7): a rootless engine's target may have "deny" in setgroups.
+    with contextlib.suppress(PermissionError):
+        os.setgroups([])
     os.setresgid(uid, uid, uid)
     os.setresuid(uid, uid, uid)
     kernel.capset(kept, inheritable=kept)

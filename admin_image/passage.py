@@ -14,11 +14,27 @@ import errno
 import os
 from typing import TYPE_CHECKING
 
-from admin_image import forks, identity, minder, procfs, program, stage, toolbelt, tree, variables
+from admin_image import (
+    forks,
+    identity,
+    label,
+    minder,
+    observer,
+    procfs,
+    program,
+    stage,
+    surroundings,
+    toolbelt,
+    tree,
+)  # fmt: skip
+from admin_image.confinement import DAC_READ_SEARCH, rules
 from admin_image.errors import JoinError
 from admin_image.furniture import Furniture
+from admin_image.observer import Observer
+from admin_image.seccomp import Filter
 from admin_image.toolbelt import Toolbelt
 from hostview import descriptors, kernel
+from hostview.observing import EPERM
 
 if TYPE_CHECKING:
     from admin_image.session import Session
@@ -26,13 +42,8 @@ if TYPE_CHECKING:
     from admin_image.tree import Clone
 
 REFUSED = 124
-SHELL = "/usr/bin/bash"
-RCFILE = "/usr/lib/hatchway/targetrc"
-TERMINFO = "/usr/share/terminfo"
 _SIGKILL = 9
 _CLONE_NEWTIME = 0x80  # linux/sched.h
-# Of the image's own environment, what speaks of the host.
-_OF_HOST = ("HOST", "SYSTEMD_IGNORE_CHROOT")
 
 
 class Passage:
@@ -41,12 +52,25 @@ class Passage:
     def __init__(self, session: Session, subject: Subject) -> None:
         self.session = session
         self.subject = subject
-        self.who = identity.choose(subject, session.user)
+        self.who = identity.choose(subject, session.user, session.observer)
         self.mask = identity.rights(
             subject, self.who, session.capabilities, as_target=session.root, ptrace=session.ptrace
         )
         wanted = session.environment or session.variables or session.root
         self.theirs = subject.environment() if wanted else {}
+        self.profile = label.of(subject) if session.confined else ""
+        # While their library can be found.
+        self.opener_calls = Filter(procfs.CALLS, error=EPERM)
+        self.observer = Observer(self.who.uid) if session.observer else None
+        self.calls = None if self.observer else self._calls()
+
+    def _calls(self) -> Filter | None:
+        """What engines refuse to a container, by the capabilities that the command keeps."""
+        target_is_filtered = self.session.root and self.subject.status()["Seccomp"] == "2"
+        if not self.session.confined and not target_is_filtered:
+            return None
+        # By a handle one reaches all of the disk that a volume is on.
+        return Filter(rules(self.mask & ~DAC_READ_SEARCH), error=0, everywhere=True)
 
     def go(self) -> int:
         """Leave a child of the joiner's in the target, which minds the command, and end."""
@@ -55,10 +79,10 @@ class Passage:
         cloned = tree.clone(self.subject)
         belt = self._enter(cloned)
         kernel.setns(self.subject.handle, kernel.CLONE_NEWPID)
-        words = self.session.command or _shell(belt)
-        directory = self._directory(cloned)
-        environment = {**self._environment(belt), "HOSTNAME": os.uname().nodename}
-        identity.become(self.subject, self.who, self.mask)
+        words = self.session.command or surroundings.shell(belt)
+        directory = surroundings.directory(self.session, cloned.directory)
+        environment = surroundings.environment(self.session, self.theirs, belt)
+        self._become(belt)
         descriptors.close_from(3)
         try:
             forks.clone(
@@ -70,6 +94,18 @@ class Passage:
                 raise
             return REFUSED
         return 0
+
+    def _become(self, belt: Toolbelt | None) -> None:
+        kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
+        if self.profile:
+            label.adopt(self.subject, self.profile, surroundings.least(belt))
+        identity.join_users(self.subject)
+        if self.observer:
+            self.observer.become(observer.PLACES)
+            return
+        identity.become(self.subject, self.who, self.mask)
+        if self.calls:
+            self.calls.load()
 
     def _enter(self, cloned: Clone) -> Toolbelt | None:
         if self.session.root:
@@ -96,7 +132,7 @@ class Passage:
             self._seal(place)
         else:
             self._do_without(cloned)
-        furniture = Furniture(cloned, self.session.volumes)
+        furniture = Furniture(cloned, place, self.session.volumes)
         own_processes = not self.subject.shares("pid")
         own_users = not self.subject.shares("user")
         stage.enter()
@@ -113,7 +149,7 @@ class Passage:
 
     def _show_processes(self, *, inside: bool) -> None:
         try:
-            procfs.show(self.subject.handle, lambda: None, inside=inside)
+            procfs.show(self.subject.handle, self.opener_calls, inside=inside)
         except JoinError:
             if self.subject.ends_within(1.0):
                 raise self.subject.gone() from None
@@ -147,39 +183,8 @@ class Passage:
             f"{stage.PLACE} leads to /proc/{own}/root"
         )
 
-    def _directory(self, cloned: Clone) -> str:
-        root = "" if self.session.root else stage.PLACE
-        if self.session.workdir:
-            return self.session.workdir
-        return f"{root}{cloned.directory if self.session.directory else '/'}"
-
-    def _environment(self, belt: Toolbelt | None) -> dict[str, str]:
-        """Ours, with the target's below it: theirs never stands before ours."""
-        ours = {**os.environ, "HATCHWAY_TARGET": self.session.name}
-        for name in _OF_HOST:
-            ours.pop(name, None)
-        ours.setdefault("PATH", program.PATH)
-        if belt:
-            ours.pop("container", None)
-            ours.update(
-                PATH=f"{belt.path}:{self.theirs.get('PATH', program.PATH)}",
-                HOME=belt.home, SHELL=belt.shell, USER="root", LOGNAME="root", LESSHISTFILE="-",
-                TERMINFO_DIRS=f":{belt.place}{TERMINFO}",
-            )  # fmt: skip
-        below = variables.harmless(self.theirs) if self.session.environment else {}
-        named, missing = variables.named(self.theirs, self.session.variables)
-        for name in missing:
-            program.say(f"{self.session.name} has no variable {name}")
-        return {**below, **named, **ours}
-
 
 def _uncopied(cloned: Clone) -> JoinError:
     message = f"the kernel does not copy the target's mounts: {cloned.reason}"
     hint = "Without --root target, and writable, its files are at /proc/1/root."
     return JoinError("target.kernel", message, hint)
-
-
-def _shell(belt: Toolbelt | None) -> list[str]:
-    if belt:
-        return [belt.shell, "--noprofile", "--rcfile", belt.place + RCFILE]
-    return [SHELL, "--rcfile", RCFILE]

@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING
 from admin_image import forks
 from admin_image.errors import JoinError
 from hostview import descriptors, kernel
+from hostview.observing import Rule
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from admin_image.seccomp import Filter
 
 PLACE = "/proc"
 _FIRST = 3
@@ -36,16 +37,23 @@ _HIDDEN = (
 )  # fmt: skip
 
 
-def show(handle: int, confine: Callable[[], None], *, inside: bool) -> None:
-    """Mount the processes of the pid namespace of a pidfd at `PLACE`.
+# All that sender and opener call, and what Python does for its memory.
+CALLS = (
+    Rule(("fsopen", "close", "clone", "wait4", "exit", "exit_group")),
+    Rule(("brk", "mmap", "munmap", "mremap", "mprotect", "madvise", "futex")),
+    Rule(("rt_sigprocmask", "rt_sigreturn")),
+)
 
-    `confine` leaves the process that calls it, and its children, hardly a call but fsopen(2).
+
+def show(handle: int, calls: Filter, *, inside: bool) -> None:
+    """Mount the processes of the pid namespace of a pidfd at `PLACE`; `calls` is of `CALLS`.
+
     Without `inside` that is the namespace in which we are ourselves.
     """
     if not inside:
         flags = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
         kernel.mount("proc", PLACE, "proc", flags)
-    elif not forks.succeeded(forks.fork(lambda: _make(handle, confine))):
+    elif not forks.succeeded(forks.fork(lambda: _make(handle, calls))):
         raise JoinError("target.failed", "no /proc could be made for its processes")
 
 
@@ -63,11 +71,11 @@ def restrict() -> None:
             kernel.mount("/dev/null", place, flags=kernel.MS_BIND)
 
 
-def _make(handle: int, confine: Callable[[], None]) -> int:
+def _make(handle: int, calls: Filter) -> int:
     if handle != _FIRST:
         os.dup2(handle, _FIRST, inheritable=False)
     descriptors.close_from(_FIRST + 1)
-    if not forks.succeeded(forks.clone(descriptors.CLONE_FILES, lambda: _send(confine))):
+    if not forks.succeeded(forks.clone(descriptors.CLONE_FILES, lambda: _send(calls))):
         return forks.FAILED
     # What came is what the opener says it is: it was in the target's sight.
     attributes = descriptors.MOUNT_ATTR_NOSUID | descriptors.MOUNT_ATTR_NODEV
@@ -78,11 +86,12 @@ def _make(handle: int, confine: Callable[[], None]) -> int:
     return 0
 
 
-def _send(confine: Callable[[], None]) -> int:
+def _send(calls: Filter) -> int:
     kernel.setns(_FIRST, kernel.CLONE_NEWPID)
     os.close(_FIRST)  # for the maker as well
     kernel.capset(_SYS_ADMIN)
-    confine()
+    kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
+    calls.load()
     opener = forks.clone(descriptors.CLONE_FILES, _open)
     return 0 if forks.succeeded(opener) else forks.FAILED
 

@@ -25,4 +25,5 @@ class Session:
         self.directory = options["directory"] == "target"
         self.workdir = options["workdir"]
         self.user = options["user"]
+        self.observer = int(options["observer"])
         self.capabilities = int(options["capabilities"], 16)

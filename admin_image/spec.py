@@ -157,7 +157,8 @@ class JoinSpec:
     between them; `tools_at` is a name at the target's root for our tools,
     when that is `/`, and `ptrace` lets the command then keep SYS_PTRACE; `volumes` are places
     that are taken along, with colons between them; `user` is `UID[:GID]`, `target` for that of
-    the process, or empty for the target's root; `capabilities` are bits, of what the command
+    the process, or empty for the target's root; `observer` is the user of one who only looks, or
+    0; `capabilities` are bits, of what the command
     keeps; `confined` keeps it from changing the kernel's settings in /proc.
     """
 
@@ -175,6 +176,7 @@ class JoinSpec:
     directory: str = ""
     workdir: str = ""
     user: str = ""
+    observer: int = 0
     capabilities: int = (1 << 64) - 1
 
     def argv(self, command: tuple[str, ...]) -> tuple[str, ...]:

@@ -20,20 +20,18 @@ if TYPE_CHECKING:
 
 # What the target's programs resolve names with, ours are to use as well.
 NAMES = ("/etc/resolv.conf", "/etc/hosts")
-GROUPS = "/sys/fs/cgroup"
 
 
 class Clone:
     """A copy of a mount tree that is attached nowhere yet; without one, `reason` says why.
 
-    `names` are copies of single files of it by path, `groups` that of its cgroups, or -1;
-    `directory` is the target's working directory as it sees it.
+    `names` are copies of single files of it by path; `directory` is the target's working
+    directory as it sees it.
     """
 
     def __init__(self) -> None:
         self.tree = -1
         self.names: dict[str, int] = {}
-        self.groups = -1
         self.directory = "/"
         self.reason = ""
 
@@ -66,16 +64,15 @@ def _cloned(subject: Subject, root: int) -> Clone:
         return made
     for place in NAMES:
         # The target may have anything there: a pipe would hang whoever reads it.
-        if (file := _copied(root, place, stat.S_ISREG)) >= 0:
+        if (file := copy_within(root, place, stat.S_ISREG)) >= 0:
             made.names[place] = file
-    made.groups = _copied(root, GROUPS, stat.S_ISDIR)
     # Read here, it comes as seen from the target's root.
     made.directory = subject.link("cwd")
     return made
 
 
-def _copied(root: int, place: str, fits: Callable[[int], bool]) -> int:
-    """A copy of what is at a place, or -1 when it is not what it should be."""
+def copy_within(root: int, place: str, fits: Callable[[int], bool]) -> int:
+    """A copy of what is mounted at a place below `root`, or -1 when it is not what it should be."""
     try:
         found = descriptors.open_within(root, place)
     except OSError:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import platform
 from typing import TYPE_CHECKING, Any, Final
 
-from hostview import observing
+from hostview import observing, refusing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,50 +26,20 @@ READ_ONLY: Final = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sy
 # runc(8) makes these nodes itself; 5:2 and 136 are terminals.
 _DEVICES: Final = ((1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0), (5, 2), (136, None))
 
-# The capability without which nobody may call these; "" stands for nobody at all.
-_REFUSED: Final[dict[str, tuple[str, ...]]] = {
-    "SYS_ADMIN": (
-        "mount", "umount", "umount2", "pivot_root", "move_mount", "open_tree", "fsopen", "fsconfig",
-        "fsmount", "fspick", "mount_setattr", "setns", "unshare", "sethostname", "setdomainname",
-        "quotactl", "quotactl_fd", "lookup_dcookie", "fanotify_init", "bpf", "perf_event_open",
-    ),
-    "SYS_PTRACE": ("process_vm_writev", "kcmp", "process_madvise"),
-    "SYS_MODULE": ("init_module", "finit_module", "delete_module", "create_module"),
-    "SYS_BOOT": ("reboot", "kexec_load", "kexec_file_load"),
-    "SYS_TIME": ("settimeofday", "stime", "clock_settime", "clock_settime64", "clock_adjtime64"),
-    "SYS_RAWIO": ("iopl", "ioperm"),
-    "SYS_PACCT": ("acct",),
-    "SYS_TTY_CONFIG": ("vhangup",),
-    "DAC_READ_SEARCH": ("open_by_handle_at",),
-    "": (
-        "add_key", "request_key", "keyctl", "userfaultfd", "swapon", "swapoff", "uselib", "ustat",
-        "sysfs", "nfsservctl", "vm86", "vm86old", "_sysctl", "get_kernel_syms", "query_module",
-        "io_uring_setup", "io_uring_enter", "io_uring_register",
-    ),
-}  # fmt: skip
-# PERFMON and BPF are parts of SYS_ADMIN that newer engines know.
-_ALSO: Final = {"perf_event_open": "PERFMON", "bpf": "BPF"}
 # One filter stands for all that the processor can run, or a 32-bit program would be killed.
 _ARCHITECTURES: Final = {
     "x86_64": ("SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"),
     "aarch64": ("SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM"),
 }
-_EPERM: Final = 1
 
 
 def seccomp(capabilities: Iterable[str]) -> dict[str, Any]:
     """The filter for a process that has these capabilities (names without CAP_)."""
-    held = set(capabilities)
-    refused = [
-        name
-        for needed, names in _REFUSED.items()
-        for name in names
-        if needed not in held and _ALSO.get(name, "") not in held
-    ]
+    refused = list(refusing.refused(capabilities))
     return {
         "defaultAction": "SCMP_ACT_ALLOW",
         "architectures": list(_ARCHITECTURES.get(platform.machine(), ())),
-        "syscalls": [{"names": refused, "action": "SCMP_ACT_ERRNO", "errnoRet": _EPERM}],
+        "syscalls": [{"names": refused, "action": "SCMP_ACT_ERRNO", "errnoRet": refusing.EPERM}],
     }
 
 

@@ -144,6 +144,38 @@ def test_without_a_copy_the_files_are_seen_through_the_targets_process(
         assert (refused.returncode, "[target.kernel]" in refused.stderr) == (125, True)
 
 
+# What the process that opens procfs in the target could do for whoever takes it over.
+TAKEN_OVER = """\
+import os, sys
+sys.path.append("/usr/lib/python3/dist-packages")
+from admin_image import procfs
+from admin_image.seccomp import Filter
+from hostview import descriptors, kernel
+attempts = {
+    "open": lambda: os.open("/", os.O_RDONLY), "kill": lambda: os.kill(1, 0),
+    "mount": lambda: kernel.mount("x", "/mnt", "tmpfs"),
+    "setns": lambda: kernel.setns(0, 0), "unshare": lambda: kernel.unshare(kernel.CLONE_NEWNS),
+    "open_tree": lambda: kernel.open_tree(kernel.AT_FDCWD, "/", kernel.OPEN_TREE_CLONE),
+    "exec": lambda: os.execv("/usr/bin/true", ["true"]),
+}
+calls = Filter(procfs.CALLS, error=1)
+calls.load()
+worked = descriptors.open_file_system("proc") >= 0
+for name, attempt in attempts.items():
+    try:
+        attempt()
+    except PermissionError:
+        continue
+    worked = False
+os._exit(0 if worked else 1)
+"""
+
+
+def test_who_opens_procfs_in_the_target_can_do_nothing_else(image: str) -> None:
+    done = podman(*RUN, "--entrypoint=/usr/bin/python3", IMAGE, "-IS", "-c", TAKEN_OVER)
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_toolbox_without_rights_says_which_it_needs(
     image: str, victim: subprocess.Popen[bytes]
 ) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from admin_image import identity, spec, stage, toolbelt, variables
+from admin_image import identity, label, spec, stage, toolbelt, variables
 from admin_image.errors import JoinError
 from admin_image.subject import Subject
 from launcher.proc import Process
@@ -186,6 +186,17 @@ def test_no_value_leads_to_a_file_that_the_target_chose(name: str, value: str) -
 def test_what_is_named_is_taken_and_what_is_not_there_is_told() -> None:
     theirs = {"DATABASE_URL": "x", "OTHER": "y"}
     assert variables.named(theirs, ["DATABASE_URL", "NONE"]) == ({"DATABASE_URL": "x"}, ["NONE"])
+
+
+@pytest.mark.parametrize(
+    ("text", "profile"),
+    [
+        ("docker-default (enforce)\n", "docker-default"), ("a b (enforce)", "a b"),
+        ("unconfined\n", ""), ("mine (complain)\n", ""), ("", ""),
+    ],
+)  # fmt: skip
+def test_a_profile_is_taken_where_it_is_enforced(text: str, profile: str) -> None:
+    assert label.parse(text) == profile
 
 
 MINDED = """\

@@ -99,6 +99,24 @@ def test_a_hostile_target_finds_nothing_of_the_host_in_any_session(
     assert len(sleepers) >= len(SESSIONS)
 
 
+def test_a_command_beside_a_target_gains_no_rights(box: Toolbox) -> None:
+    script = "cat /proc/self/status; unshare --user true && echo gained"
+    with targets.podman() as found:
+        for flags in (*SESSIONS, ("--user", "5:6")):
+            done = box.run(*flags, "--target", found.uri, "--", "sh", "-c", script)
+            lines = (line.partition(":\t") for line in done.stdout.splitlines())
+            status = {name: value for name, _, value in lines}
+            unfiltered = flags == ("--profile", "sysadmin")
+            assert status["NoNewPrivs"] == "1", (flags, done.stderr)
+            # podman says with a filter of its own which one is sysadmin's.
+            assert unfiltered or status["Seccomp"] == "2", flags
+            assert ("gained" in status) == unfiltered, flags
+            if "observe" in flags:
+                assert int(status["Uid"].split()[0]) > 2_000_000_000
+            if "--user" in flags:
+                assert {status[name] for name in ("CapBnd", "CapPrm")} == {"0" * 16}
+
+
 def test_a_target_cannot_put_programs_of_its_own_in_the_place_of_our_tools(box: Toolbox) -> None:
     with targets.podman() as found:
         found.root("/mnt").mkdir()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from admin_image import spec
 from launcher.errors import UsageError
 from launcher.host import CAPABILITIES
+from toolbox import observing
 from toolbox.target import resolve
 from toolbox.target.name import parse
 
@@ -162,6 +163,7 @@ def _beside(plan: Plan, joining: Joining, kept: Iterable[str]) -> Plan:
         directory="target" if joining.directory else "",
         workdir=plan.workdir,
         user=_user(plan.user),
+        observer=observing.user(plan.name) if plan.looks_only else 0,
         capabilities=sum(1 << CAPABILITIES.index(name) for name in held & set(kept)),
     )
     return dataclasses.replace(
@@ -170,7 +172,7 @@ def _beside(plan: Plan, joining: Joining, kept: Iterable[str]) -> Plan:
         command=joined.argv(plan.command),
         user="0:0",
         workdir="",
-        # The joiner sends signals; what is read-only for the command, the joiner makes so.
+        # The joiner sends signals and mounts; it makes an observer of the command.
         looks_only=False,
         own_filter=True,
         notes=(*plan.notes, *joining.notes(ours=True)),
