@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import subprocess
 import time
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from admin_image import spec
-from admin_image.spec import DoorSpec
+from admin_image.spec import UIDS, DoorSpec
 from tests.admin_image.door import keygen
 from tests.refhost.machine import Machine
 from tools import build_image
@@ -111,7 +112,7 @@ def test_read_only_leaves_nothing_to_write(ssh: Ssh) -> None:
 
 def test_the_journal_and_systemd_are_the_hosts(ssh: Ssh) -> None:
     assert "Stand-in for kubelet" in ssh("journalctl -u kubelet --no-pager").stdout
-    assert ssh("sudo systemctl is-active kubelet").stdout == "active\n"
+    assert ssh("systemctl is-active kubelet").stdout == "active\n"
     ssh("logger -t of-the-container hello")
     assert "hello" in ssh("hostsh journalctl -t of-the-container --no-pager").stdout
 
@@ -119,6 +120,14 @@ def test_the_journal_and_systemd_are_the_hosts(ssh: Ssh) -> None:
 def test_sudo_leaves_a_record_in_the_hosts_journal(ssh: Ssh) -> None:
     ssh("hostsh true")
     assert "COMMAND=/usr/bin/hostsh true" in ssh("journalctl -t sudo --no-pager").stdout
+
+
+def test_the_host_knows_a_session_by_its_key_and_its_login_uid(ssh: Ssh) -> None:
+    done = ssh("hostsh cat /proc/self/loginuid; hostsh cat /proc/self/sessionid; sudo id")
+    assert re.match(rf"{UIDS[0]}(?!{2**32 - 1})\d+uid=0", done.stdout), done.stdout
+    told = ssh("journalctl -t hatchway --no-pager").stdout
+    for deed in ("hostsh", "sudo"):
+        assert re.search(rf"{deed} by SHA256:\S{{43}} from 10\.", told), told
 
 
 def test_hostps_shows_this_very_container(ssh: Ssh) -> None:
