@@ -61,9 +61,14 @@ def _heard() -> set[int]:
 
 
 def _send(child: int, number: int) -> None:
-    if number == _signal.SIGCONT:
-        os.kill(child, number)  # kill(2): allowed within a session, whoever it is
-        return
+    try:
+        # Allowed until sudo has made it root's, and for SIGCONT within a session (kill(2)).
+        os.kill(child, number)
+    except PermissionError:
+        _send_as_root(child, number)
+
+
+def _send_as_root(child: int, number: int) -> None:
     group = os.getpgrp()
     if number in _ENDING and os.getpgid(child) == group:
         command = [PKILL, f"-{number}", "--pgroup", str(group), "--euid", "0"]

@@ -31,6 +31,8 @@ def test_a_started_door_admits_the_key_and_a_stopped_one_leaves_nothing(door: Do
     assert not Path("/run/hatchway/admin").exists()
     mounts = Path("/proc/self/mountinfo").read_text()
     assert "hatchway-admin" not in mounts
+    quiet = door.hatchway("admin", "stop", "--quiet", *door.flags)
+    assert (quiet.status, quiet.stdout, quiet.stderr) == (0, "", "")
     assert door.stop().json() == {"state": "closed", "was_open": False, "uncleared": None}
 
 
