@@ -7,6 +7,7 @@ import os
 import signal
 from typing import Any, NoReturn
 
+from launcher import interrupt
 from launcher.cli import output
 from launcher.cli.output import Output
 from launcher.errors import HatchwayError
@@ -35,6 +36,12 @@ def answer_early(form: Output) -> None:
             tell(number, form)
         os._exit(128 + number)
 
-    for number in (signal.SIGTERM, signal.SIGHUP) if form is not Output.TEXT else ():
+    def unwind(number: int, _frame: Any) -> NoReturn:
+        # Not KeyboardInterrupt, which typer makes a mere status of.
+        raise interrupt.Interrupted(number)
+
+    if form is Output.TEXT:
+        return
+    for number, handler in ((signal.SIGINT, unwind), (signal.SIGTERM, end), (signal.SIGHUP, end)):
         if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, end)
+            signal.signal(number, handler)

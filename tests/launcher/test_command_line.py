@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import array
+import fcntl
 import json
 import re
 import signal
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
@@ -70,20 +73,34 @@ def test_an_option_or_engine_that_there_is_not_is_wrong_usage(
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+@pytest.mark.parametrize("early", [True, False], ids=["at once", "while it waits for keys"])
 def test_a_command_that_a_signal_stops_says_so_in_json_where_that_is_asked_for(
-    number: signal.Signals,
+    number: signal.Signals, *, early: bool
 ) -> None:
     argv = (PROGRAM, "admin", "start", "--key-file", "-", "--output", "json")
-    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
-        heard = re.compile(r"^SigCgt:\s*(\S+)", re.MULTILINE)
-        status = Path(f"/proc/{child.pid}/status")
-        while not (found := heard.search(status.read_text())) or not int(found[1], 16) & 1 << 14:
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0) as child:
+        assert child.stdin
+        assert child.stdout
+        child.stdin.write(b"x")
+        while not (catches(child.pid) if early else is_read(child.stdin.fileno())):
             assert child.poll() is None
         child.send_signal(number)
-        assert child.stdout
         error = json.loads(child.stdout.read())["error"]
     assert (error["code"], error["details"]) == ("interrupted", {"signal": int(number)})
     assert child.returncode == 128 + number
+
+
+def catches(pid: int) -> bool:
+    """Whether a process has installed its handlers; the last is that of SIGHUP."""
+    found = re.search(r"^SigCgt:\s*(\S+)", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    assert found
+    return bool(int(found[1], 16) & 1 << (signal.SIGHUP - 1))
+
+
+def is_read(pipe: int) -> bool:
+    left = array.array("i", [0])
+    fcntl.ioctl(pipe, termios.FIONREAD, left)
+    return not left[0]
 
 
 @pytest.mark.parametrize(
