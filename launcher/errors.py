@@ -53,6 +53,8 @@ CODES: Final[dict[str, str]] = {
     "runtime.none": "No container runtime was found running.",
     "runtime.down": "The container runtime does not answer.",
     "runtime.failed": "The container runtime refused or failed.",
+    "runtime.rootless": "The container runtime is not root on this host.",
+    "runtime.user-namespace": "The container runtime gives containers other users than the host's.",
     "runtime.timeout": "The container runtime did not answer in time.",
     "image.reference": "The image reference is malformed.",
     "image.missing": "The image is not on this host, and pulling was ruled out.",

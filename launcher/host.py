@@ -21,6 +21,8 @@ CAPABILITIES: Final = (
     "WAKE_ALARM", "BLOCK_SUSPEND", "AUDIT_READ", "PERFMON", "BPF", "CHECKPOINT_RESTORE",
 )  # fmt: skip
 
+_FIRST_USER_NAMESPACE: Final = 0xEFFFFFFD  # include/linux/proc_ns.h, PROC_USER_INIT_INO
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Host:
@@ -61,6 +63,21 @@ def require_root() -> None:
     """Fail early and clearly: every act of the launcher needs root on the host."""
     if os.geteuid() != 0:
         raise HostError("host.not-root", "this needs root on the host", "Run it with sudo.")
+    if not _is_hosts_root():
+        message = "this needs root on the host, and here root is another user of it"
+        hint = "Run it outside of containers, podman unshare and other user namespaces."
+        raise HostError("host.not-root", message, hint)
+
+
+def _is_hosts_root() -> bool:
+    """Whether our user namespace is that of PID 1, which need not be the kernel's first one."""
+    own = Path("/proc/self/ns/user")
+    if own.stat().st_ino == _FIRST_USER_NAMESPACE:
+        return True
+    try:
+        return own.samefile("/proc/1/ns/user")
+    except OSError:  # it is not for us to look at
+        return False
 
 
 def _bounding_set() -> frozenset[str]:

@@ -64,7 +64,8 @@ class Plan:
     Unless `confined` it gets all devices, no seccomp filter and no masked paths; confined, what
     its engine gives to any container; `looks_only` is for one that may change nothing: a filter
     that allows what reading takes, and no right that it does not begin with; `own_filter` takes
-    our seccomp filter instead of the engine's.
+    our seccomp filter instead of the engine's. `lsm` are those (`apparmor`, `selinux`) whose
+    profile or label for any container holds it, too.
 
     `command` stands for the image's entrypoint and arguments together, and none, `user` or
     `workdir` means the image's own. `terminal` gives it one.
@@ -88,6 +89,7 @@ class Plan:
     confined: bool = False
     looks_only: bool = False
     own_filter: bool = False
+    lsm: tuple[str, ...] = ()
     joins: dict[str, str] = dataclasses.field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
@@ -116,6 +118,10 @@ class Plan:
         if self.confined:
             more = ", no sockets but netlink, no new rights" if self.looks_only else ""
             lines.append(f"confined   seccomp, masked paths, ordinary devices{more}")
+        if self.lsm:
+            lines.append(
+                f"lsm        {', '.join(self.lsm)}: the engine's own, where the host has it"
+            )
         for mount in self.mounts:
             mode = "ro" if mount.read_only else "rw"
             lines.append(f"mount      {mount.source} -> {mount.target} {mode}: {mount.reason}")

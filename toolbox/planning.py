@@ -64,6 +64,7 @@ def plan(request: Request, host: Host, image: Image, name: str, *, engine: str =
         terminal=request.terminal,
         confined=profile.confined,
         looks_only=profile.looks_only,
+        lsm=profile.lsm,
     )  # fmt: skip
     if request.joining is not None:
         made = joining.adapt(made, request.joining, engine=engine, kept=profile.capabilities)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Profile:
     """`sees_host` mounts the host at /host; `devices` gives all of the host's, and /sys to write.
 
-    `confined` and `looks_only` are those of a plan.
+    `confined`, `looks_only` and `lsm` are those of a plan.
     """
 
     name: str
@@ -28,6 +28,7 @@ class Profile:
     devices: bool = False
     confined: bool = True
     looks_only: bool = False
+    lsm: tuple[str, ...] = ()
 
 
 # What engines give to any container: without it no package manager works in there.
@@ -63,6 +64,9 @@ TABLE: Final = {
             capabilities={"DAC_READ_SEARCH": "read files of any user"},
             host_namespaces=("pid", "network", "uts", "cgroup"),
             looks_only=True,
+            # AppArmor's profiles let it read, and keep it from writing below /sys and /proc; a
+            # label of SELinux's would keep it from the host's files.
+            lsm=("apparmor",),
         ),
         Profile(
             name="general",

@@ -21,6 +21,7 @@ from launcher.door import Door, Key
 from launcher.errors import HatchwayError
 from launcher.proc import Process
 from launcher.profiles import admin
+from launcher.runtimes import user_namespace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -149,6 +150,7 @@ class _Start:
         inputs.write(self.request.access, self.request.listen, uid, cautions)
         self.monitor.step("starting the container")
         container = self.runtime.start(planned)
+        user_namespace.check_owner(container, self.runtime.name)
         phase = waiting.await_open(container.pid, self.deadline.end)
         for warning in phase.warnings:
             self.monitor.note(warning)

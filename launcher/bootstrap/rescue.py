@@ -67,7 +67,7 @@ def _open(settings: Settings, ensure: Ensure, monitor: Monitor) -> Opened:
         image=str(Reference.parse(admin.source)),
         listen=parse_listen(admin.listen),
         access=access,
-        wish=Wish(engine.name or "auto", engine.socket, engine.namespace),
+        wish=Wish(engine.name or "auto", engine.socket, engine.namespace, engine.selinux_type),
         memory=parse_size(admin.memory),
         cpus=admin.cpus,
         pids=admin.pids,

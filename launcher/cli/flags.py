@@ -39,6 +39,7 @@ class EngineFlags:
             name,
             self.socket or own.socket,
             self.namespace or own.namespace,
+            own.selinux_type,
         )
 
 

@@ -34,4 +34,5 @@ def plan(image: Image, host: Host, *, name: str, command: tuple[str, ...], mount
         command=command,
         user=NOBODY,
         confined=True,
+        lsm=("apparmor", "selinux"),
     )

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from launcher import process
 from launcher.deadline import NEVER, Deadline
 from launcher.errors import RuntimeUnavailableError, UsageError
-from launcher.runtimes import answering
+from launcher.runtimes import answering, user_namespace
+from launcher.runtimes.lsm import Lsm
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,11 +33,15 @@ ANSWER_LIMIT: Final = 10.0
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Wish:
-    """What the user asked for: `name` is a name of `TABLE` or `auto`; empty means the default."""
+    """What the user asked for: `name` is a name of `TABLE` or `auto`; empty means the default.
+
+    `selinux_type` is the domain of containers that work on the host.
+    """
 
     name: str = "auto"
     socket: str = ""
     namespace: str = "hatchway"
+    selinux_type: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -73,7 +78,7 @@ def choose(wish: Wish, host: Host, deadline: Deadline = NEVER) -> Choice:
         # One that hangs takes no more than half of the time from those that follow.
         found = TABLE[name](wish, host, deadline.within(deadline.left(2 * ANSWER_LIMIT) / 2))
         if found.runtime is not None:
-            again = Wish(name, found.socket, wish.namespace)
+            again = Wish(name, found.socket, wish.namespace, wish.selinux_type)
             runtime = found.runtime.within(deadline)
             return Choice(runtime, f"{found.why}{_passed_over(looked_at)}", again)
         looked_at[name] = found.why
@@ -94,6 +99,9 @@ def _unavailable(name: str, why: str) -> RuntimeUnavailableError:
     if answering.HUNG in why:
         hint = "Restart it, or choose another with --runtime."
         return RuntimeUnavailableError("runtime.timeout", f"{name} hangs: {why}", hint)
+    if user_namespace.ROOTLESS in why:
+        hint = "Name the socket of one that root runs (--socket), or another with --runtime."
+        return RuntimeUnavailableError("runtime.rootless", f"{name}: {why}", hint)
     hint = "Install or start it, or choose another with --runtime."
     return RuntimeUnavailableError("runtime.down", f"{name}: {why}", hint)
 
@@ -102,7 +110,7 @@ def _passed_over(looked_at: dict[str, str]) -> str:
     return f" (not {' or '.join(looked_at)}, which did not answer)" if looked_at else ""
 
 
-def _containerd(wish: Wish, _host: Host, deadline: Deadline) -> Found:
+def _containerd(wish: Wish, host: Host, deadline: Deadline) -> Found:
     program = process.find_program("ctr")
     if program is None:
         return Found(None, "no ctr on PATH")
@@ -113,13 +121,14 @@ def _containerd(wish: Wish, _host: Host, deadline: Deadline) -> Found:
     for address in [wish.socket] if wish.socket else CONTAINERD_SOCKETS:
         problem = silence(address, answering.GRPC, deadline)
         if problem is None:
-            runtime = Containerd(Ctr(program, address, wish.namespace))
+            ctr = Ctr(program, address, wish.namespace)
+            runtime = Containerd(ctr, lsm=Lsm.read(host, wish.selinux_type))
             return Found(runtime, f"containerd answers at {address}", address)
         problems.append(f"{address}: {problem}")
     return Found(None, ", ".join(problems))
 
 
-def _docker(wish: Wish, _host: Host, deadline: Deadline) -> Found:
+def _docker(wish: Wish, host: Host, deadline: Deadline) -> Found:
     program = process.find_program("docker")
     if program is None:
         return Found(None, "no docker on PATH")
@@ -129,7 +138,8 @@ def _docker(wish: Wish, _host: Host, deadline: Deadline) -> Found:
         return Found(None, f"{address}: {problem}")
     from launcher.runtimes.docker import Docker
 
-    runtime = Docker("docker", program, ("--host", f"unix://{address}"))
+    options = ("--host", f"unix://{address}")
+    runtime = Docker("docker", program, options, lsm=Lsm.read(host, wish.selinux_type))
     return Found(runtime, f"docker answers at {address}", address)
 
 
@@ -138,7 +148,7 @@ def _docker_socket() -> str:
     return named.removeprefix("unix://") if named.startswith("unix://") else DOCKER_SOCKET
 
 
-def _podman(_wish: Wish, host: Host, _deadline: Deadline) -> Found:
+def _podman(wish: Wish, host: Host, _deadline: Deadline) -> Found:
     program = process.find_program("podman")
     if program is None:
         return Found(None, "no podman on PATH")
@@ -150,10 +160,11 @@ def _podman(_wish: Wish, host: Host, _deadline: Deadline) -> Found:
         options = ("--runtime", "runc")
     if not Path("/run/systemd/system").is_dir():  # sd_booted(3)
         options += ("--cgroup-manager", "cgroupfs", "--events-backend", "file")
-    return Found(Podman("podman", program, options), f"podman is at {program}")
+    runtime = Podman("podman", program, options, lsm=Lsm.read(host, wish.selinux_type))
+    return Found(runtime, f"podman is at {program}")
 
 
-def _nerdctl(wish: Wish, _host: Host, deadline: Deadline) -> Found:
+def _nerdctl(wish: Wish, host: Host, deadline: Deadline) -> Found:
     program = process.find_program("nerdctl")
     if program is None:
         return Found(None, "no nerdctl on PATH")
@@ -164,12 +175,14 @@ def _nerdctl(wish: Wish, _host: Host, deadline: Deadline) -> Found:
     from launcher.runtimes.whales import Whales
 
     options = ("--address", address, "--namespace", wish.namespace)
-    return Found(Whales("nerdctl", program, options), f"containerd answers at {address}", address)
+    runtime = Whales("nerdctl", program, options, lsm=Lsm.read(host, wish.selinux_type))
+    return Found(runtime, f"containerd answers at {address}", address)
 
 
 def silence(address: str, question: bytes, deadline: Deadline = NEVER) -> str | None:
-    """Why no daemon answers on the socket, or None."""
-    return answering.problem(address, question, deadline.left(ANSWER_LIMIT))
+    """Why no daemon of the host's root answers on the socket, or None."""
+    problem = answering.problem(address, question, deadline.left(ANSWER_LIMIT))
+    return problem or user_namespace.rootless(address) or None
 
 
 TABLE: Final[dict[str, Callable[[Wish, Host, Deadline], Found]]] = {

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from launcher import files
 from launcher.errors import ContainerError, UsageError
 from launcher.runtimes import confinement
+from launcher.runtimes.lsm import APPARMOR, LEVEL, NONE, SELINUX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -16,15 +17,23 @@ if TYPE_CHECKING:
 
     from launcher.plan import Mount, Plan
     from launcher.runtimes.base import Entry
+    from launcher.runtimes.lsm import Lsm
 
 _FLAGS: Final = {
     "pid": "--pid", "network": "--network", "ipc": "--ipc", "uts": "--uts", "cgroup": "--cgroupns",
     "user": "--userns",
 }  # fmt: skip
+# nerdctl has no such option before its version 2.1, and no such setting either.
+_USER_NAMESPACES: Final = ("docker", "podman")
 
 
 def run_arguments(
-    plan: Plan, *, engine: str, environment_file: str, scratch: Path | None = None
+    plan: Plan,
+    *,
+    engine: str,
+    environment_file: str,
+    scratch: Path | None = None,
+    lsm: Lsm = NONE,
 ) -> tuple[str, ...]:
     """What stands after `run`: options, the image, and the plan's command.
 
@@ -35,8 +44,8 @@ def run_arguments(
     entrypoint = (f"--entrypoint={program}",) if program else ()
     return (
         f"--name={plan.name}", "--pull=never",
-        *_namespaces(plan, engine), *_rights(plan, engine, scratch),
-        *(option for mount in plan.mounts for option in _mount(mount, engine)),
+        *_namespaces(plan, engine), *_rights(plan, engine, scratch), *_lsm(plan, lsm),
+        *(option for mount in plan.mounts for option in _mount(mount, engine, _relabel(plan, lsm))),
         *(f"--tmpfs={place}:exec" for place in plan.tmpfs),
         *_limits(plan), f"--env-file={environment_file}",
         *(f"--label={name}={value}" for name, value in plan.labels.items()),
@@ -58,6 +67,10 @@ def environment_text(environment: Mapping[str, str]) -> bytes:
 def _namespaces(plan: Plan, engine: str) -> Iterator[str]:
     if "network" not in plan.host_namespaces and "network" not in plan.joins:
         yield "--network=none"  # one of its own, as containerd's; not the engine's bridge
+    works_on_host = plan.host_namespaces or plan.joins
+    if works_on_host and engine in _USER_NAMESPACES and "user" not in plan.joins:
+        # Or the engine may be set to give each container one, in which nobody is root on the host.
+        yield "--userns=host"
     for kind in plan.host_namespaces:
         yield f"{_FLAGS[kind]}=host"
     for kind, place in plan.joins.items():
@@ -87,9 +100,6 @@ def exec_options(entry: Entry, *, environment_file: str) -> Iterator[str]:
 def _rights(plan: Plan, engine: str, scratch: Path | None) -> Iterator[str]:
     yield "--cap-drop=ALL"
     yield from (f"--cap-add={capability.name}" for capability in plan.capabilities)
-    # Both keep a container from the host's files and processes, which all ours are there for.
-    yield "--security-opt=apparmor=unconfined"
-    yield "--security-opt=label=disable"
     if plan.looks_only or (plan.own_filter and plan.confined):
         assert scratch is not None  # noqa: S101 - as said in `run_arguments`
         place = scratch / "seccomp.json"
@@ -110,7 +120,24 @@ def _filter(plan: Plan) -> dict[str, Any]:
     return confinement.seccomp(capability.name for capability in plan.capabilities)
 
 
-def _mount(mount: Mount, engine: str) -> tuple[str, str]:
+def _lsm(plan: Plan, lsm: Lsm) -> Iterator[str]:
+    """What is left out is the engine's own."""
+    if APPARMOR not in plan.lsm:
+        yield "--security-opt=apparmor=unconfined"
+    if SELINUX not in plan.lsm:
+        if lsm.domain:
+            yield f"--security-opt=label=type:{lsm.domain}"
+            yield f"--security-opt=label=level:{LEVEL}"
+        else:
+            yield "--security-opt=label=disable"
+
+
+def _relabel(plan: Plan, lsm: Lsm) -> str:
+    """An option of volumes: what the engine's own label is to read has to be given that label."""
+    return ",Z" if SELINUX in plan.lsm and lsm.domain else ""
+
+
+def _mount(mount: Mount, engine: str, relabel: str = "") -> tuple[str, str]:
     """Recursive and private is what all three do of themselves; docker refuses to be told so."""
     if not mount.recursive:
         mode = ",readonly" if mount.read_only else ""
@@ -122,7 +149,7 @@ def _mount(mount: Mount, engine: str) -> tuple[str, str]:
     mode = "ro" if mount.read_only else "rw"
     if mount.propagation != "rprivate":
         mode = f"{mode},{mount.propagation}"
-    return "--volume", f"{mount.source}:{mount.target}:{mode}"
+    return "--volume", f"{mount.source}:{mount.target}:{mode}{relabel}"
 
 
 def _limits(plan: Plan) -> Iterator[str]:

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from launcher import files
 from launcher.errors import ContainerError, Exit, ImageError, UsageError
-from launcher.runtimes import accounts, lookup, oci, orphans, snapshots
+from launcher.runtimes import accounts, lookup, oci, orphans, snapshots, user_namespace
 from launcher.runtimes.base import State
 from launcher.runtimes.contents import Contents
+from launcher.runtimes.lsm import NONE, Lsm
 from launcher.runtimes.snapshots import Snapshots
 from launcher.runtimes.tasks import Tasks
 
@@ -40,6 +41,7 @@ class Containerd:
 
     ctr: Ctr
     name: str = "containerd"
+    lsm: Lsm = NONE
     removes_what_ended: bool = False
     forwards_to_entries: bool = True
 
@@ -87,7 +89,7 @@ class Containerd:
         found = self.find(plan.name)
         if found is None or found.state != State.RUNNING:
             raise ContainerError("container.died", "the container ended at once")
-        return found
+        return user_namespace.checked(found, self)
 
     def foreground(self, plan: Plan, *, interactive: bool, scratch: Path) -> tuple[str, ...]:
         del interactive  # ctr hands on whatever stdin it has
@@ -166,7 +168,7 @@ class Containerd:
         account = oci.ROOT
         if user := plan.user or image.get("User"):
             account = accounts.resolve(user, rootfs)
-        specification = oci.configuration(plan, image, str(rootfs), account)
+        specification = oci.configuration(plan, image, str(rootfs), account, self.lsm)
         self._add_name_service(specification)
         files.write(settings, json.dumps(specification).encode())
         return str(settings)

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from launcher.runtimes import confinement
 from launcher.runtimes.accounts import Account
+from launcher.runtimes.lsm import APPARMOR, LEVEL, NONE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from launcher.plan import Limits, Mount, Plan
+    from launcher.runtimes.lsm import Lsm
 
 CPU_PERIOD: Final = 100_000  # microseconds, the kernel's default
 DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -23,7 +25,7 @@ _NAMESPACES: Final = ("pid", "network", "ipc", "uts", "cgroup", "mount")
 
 
 def configuration(
-    plan: Plan, image: Mapping[str, Any], rootfs: str, account: Account = ROOT
+    plan: Plan, image: Mapping[str, Any], rootfs: str, account: Account = ROOT, lsm: Lsm = NONE
 ) -> dict[str, Any]:
     """The `config.json` for `plan`.
 
@@ -33,7 +35,7 @@ def configuration(
     names = [capability.name for capability in plan.capabilities]
     return {
         "ociVersion": "1.0.2",
-        "process": _process(plan, image, account, names),
+        "process": {**_process(plan, image, account, names), **_lsm(plan, lsm)},
         "root": {"path": rootfs},
         **({"hostname": plan.hostname} if plan.hostname else {}),
         "mounts": _mounts(plan),
@@ -69,6 +71,16 @@ def _process(
         "rlimits": _rlimits(plan.limits),
         "oomScoreAdj": plan.limits.oom_score_adj,
     }  # fmt: skip
+
+
+def _lsm(plan: Plan, lsm: Lsm) -> dict[str, str]:
+    """Names of what is not there would be errors."""
+    found = {}
+    if APPARMOR in plan.lsm and lsm.profile:
+        found["apparmorProfile"] = lsm.profile
+    if lsm.domain:  # also for others: their files have no label that a narrower one may read
+        found["selinuxLabel"] = f"system_u:system_r:{lsm.domain}:{LEVEL}"
+    return found
 
 
 def _environment(plan: Plan, image: Mapping[str, Any]) -> list[str]:

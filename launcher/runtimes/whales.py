@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 from launcher import files, interrupt, proc
 from launcher.deadline import NEVER, Deadline
 from launcher.errors import ContainerError, Exit, HatchwayError, ImageError
-from launcher.runtimes import client, lookup, oci, orphans
+from launcher.runtimes import client, lookup, oci, orphans, user_namespace
 from launcher.runtimes.base import USUAL_STORAGE, Container, Image, State
 from launcher.runtimes.dialogue import Dialogue
+from launcher.runtimes.lsm import NONE, Lsm
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -53,6 +54,7 @@ class Whales:
     program: str
     options: tuple[str, ...] = ()
     deadline: Deadline = NEVER
+    lsm: Lsm = NONE
     start_options: ClassVar[tuple[str, ...]] = ()
     storage_form: ClassVar[str] = "{{.DockerRootDir}}"
     removes_what_ended: bool = True
@@ -111,8 +113,9 @@ class Whales:
         try:
             with _scratch(plan) as scratch:
                 options = client.run_arguments(
-                    plan, engine=self.name, environment_file="/dev/stdin", scratch=scratch
-                )
+                    plan, engine=self.name, environment_file="/dev/stdin", scratch=scratch,
+                    lsm=self.lsm,
+                )  # fmt: skip
                 self._engine.ask(
                     "start the container", "run", "--detach", *removed, *self.start_options,
                     *options, stdin=text,
@@ -127,13 +130,13 @@ class Whales:
         if started is None:  # it removed itself
             message = f"{self.name} started the container, but it ended at once"
             raise ContainerError("container.died", message)
-        return started
+        return user_namespace.checked(started, self)
 
     def foreground(self, plan: Plan, *, interactive: bool, scratch: Path) -> tuple[str, ...]:
         place = self._environment(plan.environment, scratch)
         stdin = ("--interactive",) if interactive else ()
         options = client.run_arguments(
-            plan, engine=self.name, environment_file=place, scratch=scratch
+            plan, engine=self.name, environment_file=place, scratch=scratch, lsm=self.lsm
         )
         made = scratch / "cid"
         made.unlink(missing_ok=True)  # of an earlier attempt: the clients refuse one that exists

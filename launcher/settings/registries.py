@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
@@ -14,11 +14,15 @@ if TYPE_CHECKING:
 
 
 class RuntimeSettings(msgspec.Struct, rename="kebab", forbid_unknown_fields=True, frozen=True):
-    """[runtime]: which engine, where its socket is, and in which containerd namespace."""
+    """[runtime]: which engine, where its socket is, and in which containerd namespace.
+
+    `selinux_type` is the domain of containers that work on the host; empty: what the host has.
+    """
 
     name: str = "auto"
     socket: str = ""
     namespace: str = "hatchway"
+    selinux_type: Annotated[str, msgspec.Meta(pattern=r"\A[a-z0-9_]*\Z")] = ""
 
 
 class RegistrySettings(msgspec.Struct, rename="kebab", forbid_unknown_fields=True, frozen=True):
