@@ -37,9 +37,8 @@ _PROMPT: Final = r"[\u@{}:\h \w]\$ "
 def plan(request: Request, host: Host, image: Image, name: str, *, engine: str = "") -> Plan:
     """The container for one command; `name` is the container's, `engine` the runtime's."""
     profile = profiles.named(request.profile)
-    if request.host_rw and request.joining is not None:
-        message = "--host-rw: beside a target nothing of the host is seen"
-        raise UsageError("usage.invalid", message, "--volume shows a directory of it.")
+    if request.joining is not None:
+        _check_beside(request)
     notes: list[str] = []
     if profile.looks_only:
         observing.check(profiles.DEFAULT, request)
@@ -69,6 +68,16 @@ def plan(request: Request, host: Host, image: Image, name: str, *, engine: str =
     if request.joining is not None:
         made = joining.adapt(made, request.joining, engine=engine, kept=profile.capabilities)
     return observing.adapt(made, engine) if made.looks_only else made
+
+
+def _check_beside(request: Request) -> None:
+    if request.host_rw:
+        message = "--host-rw: beside a target nothing of the host is seen"
+        raise UsageError("usage.invalid", message, "--volume shows a directory of it.")
+    for volume in request.volumes:
+        if f"{volume.target}/".startswith(f"{spec.TARGET}/"):  # a place would be made in it
+            message = f"--volume: {volume.target} is the target's"
+            raise UsageError("usage.invalid", message)
 
 
 def _needs(request: Request, profile: Profile, image: Image) -> Mapping[str, str]:

@@ -87,6 +87,12 @@ def test_a_writable_view_of_the_host_does_not_fit_a_target() -> None:
         plan(dataclasses.replace(REQUEST, host_rw=True))
 
 
+@pytest.mark.parametrize("place", ["/target", "/target/srv"])
+def test_a_volume_is_not_shown_among_the_targets_files(place: str) -> None:
+    with pytest.raises(UsageError, match="is the target's"):
+        plan(dataclasses.replace(REQUEST, volumes=(Volume("/srv", place),)))
+
+
 def test_without_a_command_our_image_chooses_the_shell() -> None:
     assert session(plan(dataclasses.replace(REQUEST, command=()))).command == []
 
