@@ -82,8 +82,9 @@ def run(
     stdin: bytes | Iterable[bytes] | None = None,
     env: Mapping[str, str] | None = None,
     check: bool = True,
+    directory: Path | None = None,
 ) -> Completed:
-    """Run `argv` for at most `timeout` seconds.
+    """Run `argv` for at most `timeout` seconds, in `directory` or where we are.
 
     `stdin` is data or chunks of it, otherwise nothing. Raises `HostError` when the program is
     missing, does not end in time, or (with `check`) fails.
@@ -95,6 +96,7 @@ def run(
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=environment(env),
+            cwd=directory,
         )
     except OSError as error:
         message = f"cannot run {argv[0]}: {error.strerror}"

@@ -11,10 +11,11 @@ import pytest
 from tests.engine.toolbox import eventually
 from tests.refhost.door import HostDoor
 from tests.refhost.machine import Machine
-from tests.refhost.recipe import PROJECT
+from tests.refhost.registry import registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 pytest_plugins = ["tests.refhost.door_fixture"]
 pytestmark = [pytest.mark.refhost, pytest.mark.timeout(600)]
@@ -22,18 +23,21 @@ pytestmark = [pytest.mark.refhost, pytest.mark.timeout(600)]
 FILE = "/tmp/hatchway-test"
 
 
+@pytest.fixture
+def older(admin_archive: Path, program: Path, ssh_key: Path, tmp_path: Path) -> Iterator[HostDoor]:
+    """A host that was booted with the older control groups."""
+    files = {"/opt/hatchway": program}
+    cmdline = ("systemd.unified_cgroup_hierarchy=0",)
+    with registry() as source, Machine(files=files, cmdline=cmdline) as machine:
+        machine.write("/etc/hatchway/config.toml", source.settings())
+        yield HostDoor(machine, source, ssh_key, tmp_path)
+
+
 @pytest.fixture(params=["v2", "v1"])
-def host(
-    request: pytest.FixtureRequest, node: HostDoor, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[HostDoor]:
-    """The shared host, or another one that was booted with the older control groups."""
-    if request.param == "v2":
-        yield node
-        return
-    files = {"/opt/hatchway": PROJECT / "dist" / "hatchway"}
-    with Machine(files=files, cmdline=("systemd.unified_cgroup_hierarchy=0",)) as machine:
-        machine.write("/etc/hatchway/config.toml", node.source.settings())
-        yield HostDoor(machine, node.source, node.key, tmp_path_factory.mktemp("client"))
+def host(request: pytest.FixtureRequest) -> HostDoor:
+    """The shared host, or the older one."""
+    found: HostDoor = request.getfixturevalue("node" if request.param == "v2" else "older")
+    return found
 
 
 def test_a_write_into_memory_ends_its_own_session_and_is_told(host: HostDoor) -> None:

@@ -20,6 +20,7 @@ from toolbox.spawning import spawn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from toolbox.spawning import Streams
 
@@ -47,6 +48,7 @@ class Client:
         streams: Streams = None,
         silent: bool = False,
         hears: Callable[[], bool] | None = None,
+        directory: Path | None = None,
     ) -> None:
         self.asked_to_end = 0
         self.told_to_end = 0.0
@@ -54,7 +56,7 @@ class Client:
         self._kept_back: list[int] = []
         self._kept_until = self._next_look = 0.0
         self._status: int | None = None
-        self._pid = spawn(argv, streams, silent=silent)
+        self._pid = spawn(argv, streams, silent=silent, directory=directory)
 
     def wait(self, until: float | None = None, *, grace: float | None = None) -> int | None:
         """The client's status as a shell gives it, or None at `until` on the monotonic clock.

@@ -117,6 +117,8 @@ class _Session:
                             streams=streams,
                             silent=quiet,
                             hears=lambda: self._runs(plan, claim.directory),
+                            # Some of what starts a container leaves files where it began.
+                            directory=claim.directory,
                         )
                     status, ended = self._wait(client, plan)
             # A client that a signal reaches as it starts the container leaves it half made.

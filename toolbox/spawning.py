@@ -13,6 +13,7 @@ from launcher.errors import HostError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 PR_SET_PDEATHSIG: Final = 1  # include/uapi/linux/prctl.h
 FAILED_EXEC: Final = 125
@@ -28,9 +29,11 @@ def die_with(parent: int, prctl: Callable[..., int] | None = None) -> None:
         os._exit(FAILED_EXEC)
 
 
-def spawn(argv: tuple[str, ...], streams: Streams, *, silent: bool) -> int:
+def spawn(
+    argv: tuple[str, ...], streams: Streams, *, silent: bool, directory: Path | None = None
+) -> int:
     """Start the program with our environment and no signal blocked; its pid. `silent` drops what it
-    says to stderr.
+    says to stderr; it begins in `directory`, or where we are.
     """
     environment = process.environment()
     launcher = os.getpid()
@@ -51,6 +54,8 @@ def spawn(argv: tuple[str, ...], streams: Streams, *, silent: bool) -> int:
             os.dup2(source, target)
         if silent:
             os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        if directory:
+            os.chdir(directory)
         os.execve(argv[0], argv, environment)  # noqa: S606 - no shell is the point
     finally:
         os._exit(FAILED_EXEC)

@@ -20,6 +20,7 @@ from launcher.runtimes import complaints
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
     from launcher.runtimes.complaints import Kind
 
@@ -48,9 +49,12 @@ class Dialogue:
     def argv(self, *argv: str) -> tuple[str, ...]:
         return (self.program, *self.options, *argv)
 
-    def ask(self, what: str, *argv: str, stdin: bytes | None = None, more: float = 0) -> str:
+    def ask(
+        self, what: str, *argv: str, stdin: bytes | None = None, more: float = 0,
+        directory: Path | None = None,
+    ) -> str:  # fmt: skip
         """What the client printed; `what` says in an error what it was asked to do."""
-        done = self._run(what, *argv, limit=START_LIMIT + more, stdin=stdin)
+        done = self._run(what, *argv, limit=START_LIMIT + more, stdin=stdin, directory=directory)
         if done.status:
             raise complaints.explain(self.name, what, _said(done), *_REFUSED)
         return done.text()
@@ -101,13 +105,16 @@ class Dialogue:
             raise complaints.nonsense(*problem, error, *_REFUSED) from None
 
     def _run(
-        self, what: str, *argv: str, limit: float, stdin: bytes | Iterable[bytes] | None = None
-    ) -> process.Completed:
+        self, what: str, *argv: str, limit: float, stdin: bytes | Iterable[bytes] | None = None,
+        directory: Path | None = None,
+    ) -> process.Completed:  # fmt: skip
         if self.deadline.passed:
             raise complaints.too_late(self.name, what)
         limit = self.deadline.left(limit)
         try:
-            return process.run(self.argv(*argv), timeout=limit, check=False, stdin=stdin)
+            return process.run(
+                self.argv(*argv), timeout=limit, check=False, stdin=stdin, directory=directory
+            )
         except HostError as error:
             raise complaints.late(self.name, what, error) from None
 

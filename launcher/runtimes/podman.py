@@ -4,13 +4,18 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, ClassVar
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Final
 
+from launcher import files
 from launcher.runtimes import conmon
 from launcher.runtimes.whales import Whales
 
 if TYPE_CHECKING:
     from launcher.runtimes.base import Container
+
+_RUN: Final = Path("/run/hatchway/podman")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,6 +25,12 @@ class Podman(Whales):
     # What a killed one left under the name is in nobody's way.
     start_options: ClassVar[tuple[str, ...]] = ("--replace",)
     storage_form: ClassVar[str] = "{{.Store.GraphRoot}}"
+
+    def _directory(self, name: str) -> Path:
+        """One of its own: conmon(8) leaves a file `oom` where it began when memory runs out."""
+        files.own_directory(_RUN.parent)
+        files.own_directory(_RUN)
+        return files.own_directory(_RUN / name)
 
     def entry_problem(self, name: str, program: str) -> int:
         del name, program  # its `exec` has the statuses that we have
@@ -32,6 +43,7 @@ class Podman(Whales):
             # container, yet lets no other take the name.
             self._engine.ask("remove the container", "rm", "--force", "--ignore", name)
         conmon.end(name, self._oci_runtime, self.deadline)
+        shutil.rmtree(_RUN / name, ignore_errors=True)
         return there
 
     def _oci_runtime(self) -> str:

@@ -118,7 +118,7 @@ class Whales:
                 )  # fmt: skip
                 self._engine.ask(
                     "start the container", "run", "--detach", *removed, *self.start_options,
-                    *options, stdin=text,
+                    *options, stdin=text, directory=self._directory(plan.name),
                 )  # fmt: skip
         except interrupt.Interrupted:
             with interrupt.held(), contextlib.suppress(HatchwayError):
@@ -131,6 +131,11 @@ class Whales:
             message = f"{self.name} started the container, but it ended at once"
             raise ContainerError("container.died", message)
         return user_namespace.checked(started, self)
+
+    def _directory(self, name: str) -> Path | None:
+        """Where the client of a container begins, if not where we are."""
+        del name
+        return None
 
     def foreground(self, plan: Plan, *, interactive: bool, scratch: Path) -> tuple[str, ...]:
         place = self._environment(plan.environment, scratch)
@@ -183,7 +188,7 @@ class Whales:
             proc.end_marked(mark, signal.SIGKILL)
 
     def resume(self, name: str) -> None:
-        self._engine.ask("start the container", "start", name)
+        self._engine.ask("start the container", "start", name, directory=self._directory(name))
 
     def stop(self, name: str, *, grace: float) -> None:
         self._engine.ask("stop the container", "stop", f"--time={grace:.0f}", name, more=grace)

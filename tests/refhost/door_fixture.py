@@ -24,13 +24,18 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="session")
+def program() -> Path:
+    """The bundle, built when what it is made of has changed."""
+    argv = (sys.executable, str(PROJECT / "tools" / "build_bundle.py"))
+    subprocess.run(argv, check=True, stdout=subprocess.DEVNULL)
+    return PROJECT / "dist" / "hatchway"
+
+
+@pytest.fixture(scope="session")
 def node(
-    admin_archive: Path, ssh_key: Path, tmp_path_factory: pytest.TempPathFactory
+    admin_archive: Path, program: Path, ssh_key: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[HostDoor]:
     """A reference host with the program in its /opt, and settings that lead to the registry."""
-    bundle = (sys.executable, str(PROJECT / "tools" / "build_bundle.py"))
-    subprocess.run(bundle, check=True, stdout=subprocess.DEVNULL)
-    files = {"/opt/hatchway": PROJECT / "dist" / "hatchway"}
-    with registry() as source, Machine(files=files) as machine:
+    with registry() as source, Machine(files={"/opt/hatchway": program}) as machine:
         machine.write("/etc/hatchway/config.toml", source.settings())
         yield HostDoor(machine, source, ssh_key, tmp_path_factory.mktemp("client"))
