@@ -67,7 +67,7 @@ def close_door(
     )
     with lock:
         found = doors.read() or found
-        grace = min(grace, max(1.0, deadline.left()))
+        grace = min(grace, max(1.0, deadline.left() / 2))  # the engine needs some of it as well
         closed = clear(found, lambda: _runtime(found, wish, host, deadline), grace=grace)
         failure.forget()
     return closed

@@ -96,9 +96,9 @@ def require_known(name: str) -> None:
 
 
 def _unavailable(name: str, why: str) -> RuntimeUnavailableError:
-    if answering.HUNG in why:
-        hint = "Restart it, or choose another with --runtime."
-        return RuntimeUnavailableError("runtime.timeout", f"{name} hangs: {why}", hint)
+    if answering.HUNG in why or answering.LATE in why:
+        hint = "Restart it if it hangs, or choose another with --runtime."
+        return RuntimeUnavailableError("runtime.timeout", f"{name}: {why}", hint)
     if user_namespace.ROOTLESS in why:
         hint = "Name the socket of one that root runs (--socket), or another with --runtime."
         return RuntimeUnavailableError("runtime.rootless", f"{name}: {why}", hint)

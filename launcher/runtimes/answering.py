@@ -18,10 +18,13 @@ GRPC: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\x04\0\0\0\0\0"
 _CONNECT: Final = 2.0  # seconds
 _LOOK: Final = 0.2  # seconds between two looks whether a signal came
 HUNG: Final = "it takes connections, but answers nothing"
+LATE: Final = "no time was left to ask it"
 
 
 def problem(address: str, question: bytes, seconds: float) -> str | None:
     """Why nobody answers on the socket within so many seconds, or None."""
+    if seconds <= 0:
+        return LATE
     with socket.socket(socket.AF_UNIX) as client:
         client.settimeout(max(min(_CONNECT, seconds), 0.01))
         try:

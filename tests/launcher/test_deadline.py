@@ -80,6 +80,10 @@ def test_a_daemon_that_takes_connections_and_says_nothing_hangs(tmp_path: Path) 
         assert answering.problem(address, answering.DOCKER, 0.5) == answering.HUNG
 
 
+def test_a_daemon_for_which_no_time_is_left_is_not_said_to_hang(tmp_path: Path) -> None:
+    assert answering.problem(str(tmp_path / "x"), answering.GRPC, 0) == answering.LATE
+
+
 def test_a_daemon_that_answers_or_hangs_up_is_told_apart(tmp_path: Path) -> None:
     with daemon(tmp_path / "a", b"HTTP/1.1 200 OK\r\n") as address:
         assert answering.problem(address, answering.DOCKER, 30) is None
