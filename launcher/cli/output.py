@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from launcher.runtimes import Choice
 
 
-_SURROGATE: Final = re.compile(r"\\ud[89a-f]")
+_HALF_A_PAIR: Final = re.compile(r"\\ud[89a-f]")  # or a whole one, which stays
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 class Output(enum.StrEnum):
@@ -71,8 +72,8 @@ def data(value: Any, form: Output) -> None:
     """
     indent = 2 if form is Output.JSON else None
     text = json.dumps(value, indent=indent, allow_nan=False)
-    if _SURROGATE.search(text):
-        whole = json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
+    if _HALF_A_PAIR.search(text):
+        whole = _SURROGATE.sub("\ufffd", json.dumps(value, ensure_ascii=False))
         text = json.dumps(json.loads(whole), indent=indent)
     _write(text.replace("\x7f", "\\u007f"), shown=visible.block)
 

@@ -23,6 +23,15 @@ def hatchway(*argv: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run((PROGRAM, *argv), capture_output=True, text=True, check=False)
 
 
+def test_json_holds_no_control_character_and_no_half_of_a_pair(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    output.data({"a": "\x1b\x7f\x9b\udc9b\U0001f469"}, Output.JSONL)
+    said = capsys.readouterr().out
+    assert said == '{"a": "\\u001b\\u007f\\u009b\\ufffd\\ud83d\\udc69"}\n'
+    assert json.loads(said) == {"a": "\x1b\x7f\x9b\ufffd\U0001f469"}
+
+
 @pytest.mark.parametrize("argv", [(), ("admin",), ("image",)], ids=" ".join)
 def test_without_a_command_there_is_help_and_the_status_of_wrong_usage(
     argv: tuple[str, ...],
