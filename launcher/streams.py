@@ -32,7 +32,8 @@ def complete() -> None:
             setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
     codecs.register_error(_ERRORS, _bytes_or_escapes)
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
+        # Once: a stream that has been led elsewhere since then cannot be told where it is.
+        if isinstance(stream, io.TextIOWrapper) and stream.errors != _ERRORS:
             stream.reconfigure(errors=_ERRORS)
 
 
