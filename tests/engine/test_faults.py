@@ -274,7 +274,8 @@ def test_an_image_that_is_no_admin_image_is_refused(door: DoorCommand, tmp_path:
 
     archive = tmp_path / "other.tar"
     make_archive(archive, "localhost/other:1")
-    loaded = door.hatchway("image", "load", str(archive), *door.flags)
+    named = ("--name", "localhost/other:1")  # whatever an earlier run has left under it
+    loaded = door.hatchway("image", "load", str(archive), *named, *door.flags)
     assert loaded.status == 0, loaded.stderr
     refused = door.start("--image", "localhost/other:1", "--pull", "never")
     assert (refused.status, refused.code()) == (1, "image.contract")
@@ -286,7 +287,8 @@ def test_an_image_whose_first_process_dies_is_told_so(door: DoorCommand, tmp_pat
 
     archive = tmp_path / "dying.tar"
     make_archive(archive, "localhost/dying:1", labels={"io.hatchway.admin.contract": "1"})
-    door.hatchway("image", "load", str(archive), *door.flags)
+    named = ("--name", "localhost/dying:1")
+    door.hatchway("image", "load", str(archive), *named, *door.flags)
     refused = door.start("--image", "localhost/dying:1", "--pull", "never")
     assert refused.status == 1
     assert refused.code() in ("container.died", "runtime.failed")

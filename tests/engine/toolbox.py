@@ -74,7 +74,13 @@ class Toolbox:
         return pexpect.spawn(program, rest, encoding="utf-8", timeout=30, dimensions=(33, 101))
 
     def load(self, archive: Path) -> None:
-        argv = (PROGRAM, "image", "load", str(archive), *self.flags)
+        """Take the image of that archive, whatever another test has left under its name."""
+        with tarfile.open(archive) as tar:
+            member = tar.extractfile("manifest.json")
+            assert member is not None
+            (image,) = json.load(member)
+        named = ("--name", image["RepoTags"][0])
+        argv = (PROGRAM, "image", "load", str(archive), *named, *self.flags)
         subprocess.run(argv, check=True, capture_output=True)
 
     def containers(self) -> set[str]:
