@@ -17,6 +17,7 @@ import _signal  # type: ignore[import-not-found]  # `signal` would bring enum
 import contextlib
 import errno
 import os
+import resource
 import stat
 import sys
 from typing import TYPE_CHECKING
@@ -24,7 +25,7 @@ from typing import TYPE_CHECKING
 from admin_image import landlock, search
 from admin_image.seccomp import Filter
 from hostview import kernel
-from hostview.observing import RULES
+from hostview.observing import CORE_LIMIT, RULES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,6 +55,10 @@ class Observer:
     def become(self, places: tuple[str, ...]) -> None:
         """Be it from now on, for good: beneath `places` alone may something be written."""
         _own_streams(self.uid)
+        limits = (CORE_LIMIT, CORE_LIMIT)
+        # The engine has set it already where its filter refuses that.
+        if resource.getrlimit(resource.RLIMIT_CORE) != limits:
+            resource.setrlimit(resource.RLIMIT_CORE, limits)
         writable = [*_opened(places), *_devices()]
         _drop_rights(self.uid)
         kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)

@@ -101,7 +101,8 @@ class Passage:
             label.adopt(self.subject, self.profile, surroundings.least(belt))
         identity.join_users(self.subject)
         if self.observer:
-            self.observer.become(observer.PLACES)
+            # All else at the target's root is the target's: a FIFO in its /tmp as well.
+            self.observer.become((belt.home,) if belt else observer.PLACES)
             return
         identity.become(self.subject, self.who, self.mask)
         if self.calls:

@@ -33,12 +33,21 @@ _DESCRIPTORS = (0, 1, 2, 3, 4, 1027, 1030, 1031, 1032, 1033, 1034)
 _LOCKS = (6, 7, 37, 38)  # F_SETLK, F_SETLKW and those of open file descriptions
 _NETLINK = 16
 _ROUTE, _SOCK_DIAG = 0, 4  # linux/netlink.h: what `ip` and `ss` ask
+# core(5): of all limits 1 alone keeps a crash from the program that the host has for it, which runs
+# as its root and keeps a file. Anybody may lower it to 0, so that nobody may set it.
+_RLIMIT_CORE = 4
+CORE_LIMIT = 1
+_LIMITS = tuple(number for number in range(16) if number != _RLIMIT_CORE)
 _PERSONALITIES = (0, 8, 0x20000, 0xFFFFFFFF)
 _FIFO = 0o010000
 
 
 class Argument(NamedTuple):
-    """The argument at `position`, as far as `mask` goes, is `value`; `other` says it is not."""
+    """The argument at `position`, as far as `mask` goes, is `value`.
+
+    With `other` it is not; that looks at all of it, of which the kernel may take a half, and so is
+    for refusing alone.
+    """
 
     position: int
     value: int
@@ -81,14 +90,15 @@ _WAIT = (
 # Whom a signal reaches is the kernel's to decide, by the user that nobody else has: without
 # `kill` neither timeout(1) nor a shell's ctrl-C would work.
 _PROCESS = (
-    "fork", "vfork", "execve", "execveat", "exit", "exit_group", "wait4", "waitid", "pidfd_open",
-    "kill", "tkill", "tgkill", "rt_sigaction", "rt_sigprocmask", "rt_sigpending", "rt_sigsuspend",
-    "rt_sigtimedwait", "rt_sigreturn", "sigaltstack", "setpgid", "getpgid", "getpgrp", "setsid",
-    "getsid", "getpid", "getppid", "gettid", "set_tid_address", "set_robust_list", "rseq",
-    "membarrier", "futex", "futex_waitv", "futex_wake", "futex_wait", "futex_requeue",
-    "sched_yield", "sched_getaffinity", "sched_getscheduler", "sched_getparam", "sched_getattr",
+    "fork", "vfork", "execve", "execveat", "exit", "exit_group", "wait4", "waitid",
+    "pidfd_open", "kill", "tkill", "tgkill", "pidfd_send_signal", "rt_sigaction",
+    "rt_sigprocmask", "rt_sigpending", "rt_sigsuspend", "rt_sigtimedwait", "rt_sigreturn",
+    "sigaltstack", "setpgid", "getpgid", "getpgrp", "setsid", "getsid", "getpid", "getppid",
+    "gettid", "set_tid_address", "set_robust_list", "rseq", "membarrier", "futex",
+    "futex_waitv", "futex_wake", "futex_wait", "futex_requeue", "sched_yield",
+    "sched_getaffinity", "sched_getscheduler", "sched_getparam", "sched_getattr",
     "sched_get_priority_max", "sched_get_priority_min", "sched_rr_get_interval", "getpriority",
-    "ioprio_get", "getrlimit", "setrlimit", "getrusage", "times", "getcpu", "prctl", "arch_prctl",
+    "ioprio_get", "getrlimit", "getrusage", "times", "getcpu", "prctl", "arch_prctl",
     "get_thread_area", "landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self",
     "seccomp",
 )  # fmt: skip
@@ -115,7 +125,7 @@ _SOCKETS = (
 # These are refused by name, for a message that says so: `Operation not permitted`.
 _REFUSED = (
     "socketpair", "connect", "listen", "accept", "accept4", "ptrace", "process_vm_readv",
-    "process_vm_writev", "process_madvise", "process_mrelease", "pidfd_getfd", "pidfd_send_signal",
+    "process_vm_writev", "process_madvise", "process_mrelease", "pidfd_getfd",
     "rt_sigqueueinfo", "rt_tgsigqueueinfo", "kcmp", "mount", "umount2", "move_mount", "open_tree",
     "fsopen", "fsconfig", "fsmount", "fspick", "mount_setattr", "pivot_root", "chroot", "setns",
     "unshare", "open_by_handle_at", "fanotify_init", "bpf", "perf_event_open", "keyctl", "add_key",
@@ -149,9 +159,13 @@ _JUDGED = (
     *_each("ioctl", 1, _TERMINAL + _LOOKS),
     *_each("fcntl", 1, _DESCRIPTORS),
     *_each("fcntl", 1, _LOCKS, ENOLCK),
-    # Their own limits, priority and processors, no one else's.
-    *_each("prlimit64", 0, (0,)),
-    Rule(("prlimit64",), EPERM, (Argument(0, 0, other=True),)),
+    # Its own limits, priority and processors, no one else's.
+    Rule(("prlimit64",), 0, (Argument(0, 0, _LOW_BITS), Argument(2, 0))),
+    *(
+        Rule(("prlimit64",), 0, (Argument(0, 0, _LOW_BITS), Argument(1, limit, _LOW_BITS)))
+        for limit in _LIMITS
+    ),
+    *_each("setrlimit", 0, _LIMITS),
     Rule(("setpriority",), 0, (Argument(0, 0, _LOW_BITS), Argument(1, 0, _LOW_BITS))),
     Rule(("ioprio_set",), 0, (Argument(0, 1, _LOW_BITS), Argument(1, 0, _LOW_BITS))),
     *_each("sched_setaffinity", 0, (0,)),

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 # Above what systemd, sssd and engines give away, below what they cannot read (2**31).
 _FIRST: Final = 2_100_000_000
 _COUNT: Final = 1 << 24
+# What it writes is in memory, within the limit: it must not fill the disk of the host.
+PLACES: Final = ("/tmp", "/var/tmp")  # noqa: S108 - the toolbox's
 # What becoming the observer takes in our image; the command itself has none of it.
 NEEDS: Final = {
     "CHOWN": "let the observer open its own standard streams again",

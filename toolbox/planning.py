@@ -47,6 +47,7 @@ def plan(request: Request, host: Host, image: Image, name: str, *, engine: str =
         image=image,
         host_namespaces=profile.host_namespaces,
         mounts=tuple(_mounts(request, profile, host, notes)),
+        tmpfs=observing.PLACES if profile.looks_only else (),
         capabilities=rights.capabilities(
             host, _needs(request, profile, image), profile.capabilities, notes
         ),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from hostview import observing
 from launcher.runtimes import confinement
 from launcher.runtimes.accounts import Account
 from launcher.runtimes.lsm import APPARMOR, LEVEL, NONE
@@ -15,7 +16,7 @@ from launcher.runtimes.lsm import APPARMOR, LEVEL, NONE
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from launcher.plan import Limits, Mount, Plan
+    from launcher.plan import Mount, Plan
     from launcher.runtimes.lsm import Lsm
 
 CPU_PERIOD: Final = 100_000  # microseconds, the kernel's default
@@ -68,7 +69,7 @@ def _process(
         "cwd": plan.workdir or image.get("WorkingDir") or "/",
         "capabilities": dict.fromkeys(kinds, capabilities),
         **({"noNewPrivileges": True} if plan.looks_only else {}),
-        "rlimits": _rlimits(plan.limits),
+        "rlimits": _rlimits(plan),
         "oomScoreAdj": plan.limits.oom_score_adj,
     }  # fmt: skip
 
@@ -138,8 +139,12 @@ def _bind(mount: Mount) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _rlimits(limits: Limits) -> list[dict[str, Any]]:
-    kinds = {"RLIMIT_NOFILE": limits.nofile, "RLIMIT_NPROC": limits.nproc}
+def _rlimits(plan: Plan) -> list[dict[str, Any]]:
+    kinds = {
+        "RLIMIT_NOFILE": plan.limits.nofile,
+        "RLIMIT_NPROC": plan.limits.nproc,
+        "RLIMIT_CORE": observing.CORE_LIMIT if plan.looks_only else None,
+    }
     return [
         {"type": kind, "hard": hard, "soft": hard}
         for kind, hard in kinds.items()

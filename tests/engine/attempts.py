@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What somebody may try who is to observe: run inside a toolbox, by any Python 3 on x86_64.
 
-    python3 -I - '{"base": DIRECTORY, "pid": PROCESS, "port": PORT}'
+    python3 - '{"base": DIRECTORY, "pid": PROCESS, "port": PORT}'
 
 `base` holds a few files, a FIFO and sockets of the host; `pid` is a process that is not ours. Each
 attempt has a child of its own. The names of those that reached something are printed as JSON: what
@@ -10,12 +10,14 @@ asks the kernel for nonsense, so as to do no harm, has reached it when that is w
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import fcntl
 import json
 import mmap
 import os
+import resource
 import select
 import signal
 import socket
@@ -102,7 +104,7 @@ def remove_a_file(at: Place) -> None:
 
 @attempt
 def write_to_a_fifo_that_everyone_may_write(at: Place) -> None:
-    writable(at / "fifo")
+    os.close(os.open(at / "fifo", os.O_RDWR | os.O_NONBLOCK))
 
 
 @attempt
@@ -644,6 +646,23 @@ def have_a_right_to_change(at: Place) -> bool:
 def gain_rights_by_exec(at: Place) -> bool:
     status = Path("/proc/self/status").read_text()
     return "NoNewPrivs:\t1" not in status
+
+
+@attempt
+def leave_a_core_with_the_host(at: Place) -> bool:
+    """core(5): 1 alone keeps a crash from the program that core_pattern names."""
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    return resource.getrlimit(resource.RLIMIT_CORE)[0] != 1
+
+
+@attempt
+def fill_the_disk_of_the_host(at: Place) -> bool:
+    kinds = {}
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        words = line.split()
+        kinds[words[4]] = words[words.index("-") + 1]
+    return kinds.get("/tmp") != "tmpfs" or kinds.get("/var/tmp") != "tmpfs"
 
 
 @attempt

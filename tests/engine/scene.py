@@ -41,9 +41,6 @@ def scene() -> Iterator[Scene]:
         place = stack.enter_context(daemons.short_directory())
         place.chmod(0o755)
         furnish(place)
-        # Both ends, so that whoever opens one does not wait.
-        fifo = os.open(place / "fifo", os.O_RDWR | os.O_NONBLOCK)
-        stack.callback(os.close, fifo)
         for name, kind in (("stream", socket.SOCK_STREAM), ("datagrams", socket.SOCK_DGRAM)):
             daemon = stack.enter_context(socket.socket(socket.AF_UNIX, kind))
             daemon.bind(str(place / name))

@@ -15,7 +15,7 @@ import pytest
 
 from tests.engine import scene as scenes
 from tests.engine import target as targets
-from tests.engine.target import PROGRAM, SCRATCH
+from tests.engine.target import PROGRAM
 from tests.engine.toolbox import Toolbox, busybox_archive
 
 if TYPE_CHECKING:
@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.engine
 on_one_engine = pytest.mark.parametrize("engine", ["podman"], indirect=True)
 
+TARGET = "localhost/observed:1"
 OBSERVE = ("--profile", "observe")
+# Beside a target it is so by other means: what is written goes to memory, or nowhere.
+IN_MEMORY = "fill_the_disk_of_the_host"
 FIFO = "write_to_a_fifo_that_everyone_may_write"
 
 
@@ -42,7 +45,7 @@ def scene() -> Iterator[Scene]:
 def box(engine: tuple[str, tuple[str, ...]], tmp_path_factory: pytest.TempPathFactory) -> Toolbox:
     found = Toolbox(*engine)
     archive = tmp_path_factory.mktemp("images") / "scratch.tar"
-    busybox_archive(archive, SCRATCH, (PROGRAM,))
+    busybox_archive(archive, TARGET, (PROGRAM,))
     Toolbox("podman", ("--runtime", "podman")).load(archive)
     return found
 
@@ -50,7 +53,7 @@ def box(engine: tuple[str, tuple[str, ...]], tmp_path_factory: pytest.TempPathFa
 @pytest.fixture(scope="module")
 def target(box: Toolbox, scene: Scene) -> Iterator[Target]:
     """A target that podman runs, with what is to be attempted as a volume."""
-    with targets.podman("-v", f"{scene.place}:/data") as found:
+    with targets.podman("-v", f"{scene.place}:/data", image=TARGET) as found:
         yield found
 
 
@@ -64,7 +67,7 @@ def pet(box: Toolbox) -> Iterator[str]:
 def reached(box: Toolbox, scene: Scene, *flags: str, base: str = "", pid: int = 0) -> list[str]:
     """The attempts that succeed in such a toolbox."""
     base = base or f"/host{scene.place}"
-    command = ("--", "python3", "-I", "-", scene.arguments(base, pid or scene.pid))
+    command = ("--", "python3", "-", scene.arguments(base, pid or scene.pid))
     done = box.run(*flags, *command, stdin=scenes.ATTEMPTS)
     assert done.status == 0, done.stderr
     said = json.loads(done.stdout)
@@ -94,6 +97,20 @@ def test_nor_in_an_image_that_is_not_ours(
     assert reached(box, scene, *flags) == [FIFO]
     secret = box.run(*flags, "--", "cat", f"/host{scene.place}/file")
     assert secret.stdout == ("" if box.engine == "docker" else "of root"), secret.stderr
+
+
+@pytest.mark.parametrize(
+    ("flags", "base"), [((), "/target/data"), (("--root", "target"), "/data")],
+    ids=["beside", "root"],
+)  # fmt: skip
+def test_nor_beside_a_target(
+    box: Toolbox, scene: Scene, target: Target, flags: tuple[str, ...], base: str
+) -> None:
+    asked = (*OBSERVE, "--target", target.uri, *flags)
+    found = reached(box, scene, *asked, base=base, pid=1)
+    assert set(found) <= {IN_MEMORY}
+    secret = box.run(*asked, "--", "cat", f"{base}/file")
+    assert secret.stdout == "of root", secret.stderr
 
 
 def test_whoever_observes_still_sees(box: Toolbox, tmp_path: Path) -> None:

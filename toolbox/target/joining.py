@@ -174,6 +174,7 @@ def _beside(plan: Plan, joining: Joining, kept: Iterable[str]) -> Plan:
         workdir="",
         # The joiner sends signals and mounts; it makes an observer of the command.
         looks_only=False,
+        tmpfs=(),
         own_filter=True,
         lsm=(),  # no profile of an engine lets it mount
         notes=(*plan.notes, *joining.notes(ours=True)),
