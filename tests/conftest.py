@@ -17,7 +17,8 @@ from launcher import interrupt
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytest_plugins = ["tests.leftovers", "tests.realtime"]
+# The last is for the tests of the first two: only here can a plugin be named that has options.
+pytest_plugins = ["tests.leftovers", "tests.realtime", "pytester"]
 
 # A busy machine may stop anybody for a second: an example that was slow is no wrong one.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -12,8 +12,6 @@ from tests.conftest import ROOT
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-pytest_plugins = ["pytester"]
-
 
 @pytest.fixture
 def run(
