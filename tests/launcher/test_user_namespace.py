@@ -14,6 +14,7 @@ import pytest
 from launcher import host, runtimes
 from launcher.errors import HostError, RuntimeUnavailableError
 from launcher.runtimes import user_namespace
+from tests import daemons
 from tests.conftest import ROOT
 from tests.toolbox.target.test_joining import HOST
 
@@ -44,22 +45,22 @@ AS = {
 
 
 @contextlib.contextmanager
-def daemon(who: str, place: Path) -> Iterator[str]:
-    socket = place / "docker.sock"
-    for directory in (place, *place.parents[:3]):
-        directory.chmod(0o777 if directory == place else 0o755)
-    argv = (*AS[who], "/usr/bin/python3", "-c", DAEMON, str(socket))
-    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as child:
-        try:
-            assert child.stdout is not None
-            assert child.stdout.readline().strip().isdigit()
-            yield str(socket)
-        finally:
-            child.kill()
+def daemon(who: str) -> Iterator[str]:
+    with daemons.short_directory() as place:
+        place.chmod(0o777)  # whoever it is makes a socket there
+        socket = place / "docker.sock"
+        argv = (*AS[who], "/usr/bin/python3", "-c", DAEMON, str(socket))
+        with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as child:
+            try:
+                assert child.stdout is not None
+                assert child.stdout.readline().strip().isdigit()
+                yield str(socket)
+            finally:
+                child.kill()
 
 
-def test_an_engine_of_roots_is_taken(tmp_path: Path) -> None:
-    with daemon("root", tmp_path) as socket:
+def test_an_engine_of_roots_is_taken() -> None:
+    with daemon("root") as socket:
         assert user_namespace.rootless(socket) == ""
     assert user_namespace.rootless(socket) == ""  # nobody listens: that is told by others
 
@@ -71,7 +72,7 @@ def test_a_rootless_engine_is_no_engine(
     programs = tmp_path / "bin"
     programs.mkdir()
     (programs / "docker").symlink_to("/usr/bin/true")
-    with daemon(who, tmp_path) as socket:
+    with daemon(who) as socket:
         monkeypatch.setenv("PATH", str(programs))
         with pytest.raises(RuntimeUnavailableError) as caught:
             runtimes.choose(runtimes.Wish("docker", socket), HOST)
