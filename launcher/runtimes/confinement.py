@@ -52,7 +52,8 @@ def observers_seccomp() -> dict[str, Any]:
         "defaultAction": "SCMP_ACT_ERRNO",
         "defaultErrnoRet": observing.ENOSYS,
         "architectures": list(_ARCHITECTURES.get(platform.machine(), ())[:1]),
-        "syscalls": [_rule(rule) for rule in observing.RULES],
+        # runc before 1.0.2 fails at a rule that says what its default does.
+        "syscalls": [_rule(rule) for rule in observing.RULES if rule.error != observing.EPERM],
     }
 
 
