@@ -6,8 +6,8 @@ The target's own filter cannot be had: the kernel shows it only to who stops the
 
 from __future__ import annotations
 
-from hostview import kernel, refusing
-from hostview.observing import ENOSYS, EPERM, Argument, Rule
+from hostview import kernel, seccomp_deny
+from hostview.seccomp_allow import ENOSYS, EPERM, Argument, Rule
 
 DAC_READ_SEARCH, _SYS_ADMIN = 1 << 2, 1 << 21  # linux/capability.h
 # A new user namespace has every capability in it, and with it most of the kernel.
@@ -19,7 +19,7 @@ _NAMESPACES = (
 
 def rules(mask: int) -> tuple[Rule, ...]:
     """The calls that are refused to a process with these capabilities; all others are allowed."""
-    refused = Rule(refusing.refused(refusing.named(mask)), EPERM)
+    refused = Rule(seccomp_deny.refused(seccomp_deny.named(mask)), EPERM)
     if mask & _SYS_ADMIN:
         return (refused,)
     flags = (Rule(("clone",), EPERM, (Argument(0, flag, flag),)) for flag in _NAMESPACES)

@@ -7,7 +7,7 @@ The host may have no shell, so that the shell is a static one of this image, exe
 /proc/PID/root of a process that stays in the image's mount namespace: nothing is written to the
 host. A command is the host's own, its arguments untouched; the last call is execve, so that
 status, terminal and pipes are the command's. For root nobody stands between; before a command of
-the account's stands its attendant, for signals.
+the account's stands a relay of signals (`sudo_relay`).
 
 Few imports on purpose, and none once the mounts have changed.
 """
@@ -19,7 +19,7 @@ import os
 import sys
 from typing import NoReturn
 
-from admin_image import attendant, deeds, search
+from admin_image import command_log, search, sudo_relay
 
 OURS, USAGE = 125, 64
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/bin"
@@ -60,8 +60,10 @@ def main() -> int:
         return 0
     _restore_signals()
     if os.geteuid():
-        return attendant.run([SELF, *sys.argv[1:]])
-    deeds.record("hostsh", [*(["--read-only"] if read_only else []), *command] or ["(a shell)"])
+        return sudo_relay.run([SELF, *sys.argv[1:]])
+    command_log.record(
+        "hostsh", [*(["--read-only"] if read_only else []), *command] or ["(a shell)"]
+    )
     try:
         return enter(command, read_only=read_only)
     except OSError as error:

@@ -7,7 +7,7 @@ The options are the fields of `spec.JoinSpec`, all of them. The command runs in 
 namespaces, but for a mount namespace of its own in which the target's files are at `/target`, or
 are `/`. Its status is ours; 125, 126 and 127 mean what they mean to `hatchway`.
 
-This process stays where it is, outside: it alone sees the host. It sends a child in (`passage`),
+This process stays where it is, outside: it alone sees the host. It sends a child in (`join_child`),
 waits, hands signals on, and ends what the command leaves behind.
 
 Few imports, and none once the mounts have changed: `/` is then the target's, and so would be
@@ -22,9 +22,9 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from admin_image import forks, minder, program, sweeping
+from admin_image import descendants, fork, minder, program
 from admin_image.errors import JoinError
-from admin_image.passage import REFUSED, Passage
+from admin_image.join_child import REFUSED, JoinChild
 from admin_image.session import Session
 from admin_image.subject import Subject
 
@@ -45,16 +45,16 @@ def main() -> int:
 
 def join(session: Session) -> int:
     subject = Subject(session.pid, session.started, session.name)
-    passage = Passage(session, subject)
+    entry = JoinChild(session, subject)
     minder.hold_signals()
-    status, inside = _sent(session, subject, passage)
+    status, inside = _sent(session, subject, entry)
     if not inside:
         return status
 
     def end_the_rest() -> None:
         # It has stopped to say that the command has left something.
         os.kill(inside, _signal.SIGCONT)
-        sweeping.end_descendants(subject.proc, inside)
+        descendants.end_descendants(subject.proc, inside)
 
     status = minder.wait(inside, end_the_rest)
     if status >= 0:
@@ -65,11 +65,11 @@ def join(session: Session) -> int:
     return 128 - status
 
 
-def _sent(session: Session, subject: Subject, passage: Passage) -> tuple[int, int]:
+def _sent(session: Session, subject: Subject, entry: JoinChild) -> tuple[int, int]:
     """Send a child in; a status when it failed, and otherwise the process that is in now."""
-    child = forks.fork(lambda: _guarded(session, passage.go))
+    child = fork.fork(lambda: _guarded(session, entry.go))
     status, number = _finished(child)
-    inside = sweeping.children(subject.proc, os.getpid())
+    inside = descendants.children(subject.proc, os.getpid())
     if inside:
         if number:
             os.kill(inside[0], number)
@@ -79,7 +79,7 @@ def _sent(session: Session, subject: Subject, passage: Passage) -> tuple[int, in
     # pid_namespaces(7): once its first process has ended, a namespace takes no more.
     if status == REFUSED and subject.ends_within(1.0):
         raise subject.gone()
-    return (status if status > 0 else forks.FAILED), 0
+    return (status if status > 0 else fork.FAILED), 0
 
 
 def _finished(child: int) -> tuple[int, int]:

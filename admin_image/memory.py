@@ -24,13 +24,13 @@ import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from admin_image import groups
+from admin_image import cgroups
 from admin_image.files import read_text, write_atomically
 from admin_image.spec import BELOW_SESSIONS, SESSION_LIMIT_FILE, SPARE
 from hostview import oom
 
 if TYPE_CHECKING:
-    from admin_image.groups import Group
+    from admin_image.cgroups import Group
 
 MIB = 1 << 20
 # Seconds between looks while there are sessions, or files that some have left.
@@ -189,7 +189,7 @@ class Memory:
 def divided() -> tuple[Memory | None, list[str]]:
     """Divide the container's memory, or say why it stays in one."""
     try:
-        memory = Memory(groups.container())
+        memory = Memory(cgroups.container())
         memory.divide()
     except (OSError, ValueError) as error:
         why = f"{error.strerror}: {error.filename}" if isinstance(error, OSError) else str(error)

@@ -14,7 +14,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from admin_image import forks, sweeping
+from admin_image import descendants, fork
 from hostview import kernel
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ _NEVER_PASSED = frozenset(
 _ALL = frozenset(range(1, _signal.SIGRTMAX + 1)) - {32, 33}  # those two are the libc's own
 # What it gets when the joiner is killed.
 ABANDONED = _signal.SIGRTMAX - 1
-# Somewhat more than `sweeping` takes.
-_PATIENCE = sweeping.GRACE + sweeping.LIMIT + 0.5
+# Somewhat more than `descendants` takes.
+_PATIENCE = descendants.GRACE + descendants.LIMIT + 0.5
 
 
 def hold_signals() -> None:
@@ -80,7 +80,7 @@ def mind(command: Callable[[], int]) -> int:
     kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
     # Not SIGKILL: there may be something to end first.
     kernel.prctl(kernel.PR_SET_PDEATHSIG, ABANDONED)
-    child = forks.fork(lambda: _start(command))
+    child = fork.fork(lambda: _start(command))
 
     def bring_back() -> None:
         # ctrl-Z: there is no shell above that could.
@@ -129,7 +129,7 @@ def _collect() -> None:
         if not told:
             os.kill(os.getpid(), _signal.SIGSTOP)
             told = True
-        elif _signal.sigtimedwait({ABANDONED}, sweeping.INTERVAL):
+        elif _signal.sigtimedwait({ABANDONED}, descendants.INTERVAL):
             _end_by_ourselves()
 
 
@@ -139,7 +139,7 @@ def _end_by_ourselves() -> None:
         proc = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError:
         return
-    sweeping.end_descendants(proc, os.getpid())
+    descendants.end_descendants(proc, os.getpid())
     os.close(proc)
 
 

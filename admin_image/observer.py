@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 from admin_image import landlock, search
 from admin_image.seccomp import Filter
 from hostview import kernel
-from hostview.observing import CORE_LIMIT, RULES
+from hostview.seccomp_allow import CORE_LIMIT, RULES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,10 +17,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from admin_image import forks
+from admin_image import fork
 from admin_image.errors import JoinError
 from hostview import descriptors, kernel
-from hostview.observing import Rule
+from hostview.seccomp_allow import Rule
 
 if TYPE_CHECKING:
     from admin_image.seccomp import Filter
@@ -53,7 +53,7 @@ def show(handle: int, calls: Filter, *, inside: bool) -> None:
     if not inside:
         flags = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
         kernel.mount("proc", PLACE, "proc", flags)
-    elif not forks.succeeded(forks.fork(lambda: _make(handle, calls))):
+    elif not fork.succeeded(fork.fork(lambda: _make(handle, calls))):
         raise JoinError("target.failed", "no /proc could be made for its processes")
 
 
@@ -75,13 +75,13 @@ def _make(handle: int, calls: Filter) -> int:
     if handle != _FIRST:
         os.dup2(handle, _FIRST, inheritable=False)
     descriptors.close_from(_FIRST + 1)
-    if not forks.succeeded(forks.clone(descriptors.CLONE_FILES, lambda: _send(calls))):
-        return forks.FAILED
+    if not fork.succeeded(fork.clone(descriptors.CLONE_FILES, lambda: _send(calls))):
+        return fork.FAILED
     # What came is what the opener says it is: it was in the target's sight.
     attributes = descriptors.MOUNT_ATTR_NOSUID | descriptors.MOUNT_ATTR_NODEV
     made = descriptors.make_file_system(_FIRST, attributes | descriptors.MOUNT_ATTR_NOEXEC)
     if descriptors.kind_of(made) != descriptors.PROC_SUPER_MAGIC:
-        return forks.FAILED
+        return fork.FAILED
     kernel.move_mount(made, PLACE)
     return 0
 
@@ -92,9 +92,9 @@ def _send(calls: Filter) -> int:
     kernel.capset(_SYS_ADMIN)
     kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
     calls.load()
-    opener = forks.clone(descriptors.CLONE_FILES, _open)
-    return 0 if forks.succeeded(opener) else forks.FAILED
+    opener = fork.clone(descriptors.CLONE_FILES, _open)
+    return 0 if fork.succeeded(opener) else fork.FAILED
 
 
 def _open() -> int:
-    return 0 if descriptors.open_file_system("proc") == _FIRST else forks.FAILED
+    return 0 if descriptors.open_file_system("proc") == _FIRST else fork.FAILED

@@ -7,12 +7,12 @@ import ctypes
 import os
 from typing import TYPE_CHECKING, NoReturn
 
-from hostview.observing import ENOSYS
+from hostview.seccomp_allow import ENOSYS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hostview.observing import Argument, Rule
+    from hostview.seccomp_allow import Argument, Rule
 
 # seccomp.h
 _ALLOW, _ERRNO = 0x7FFF0000, 0x00050000

@@ -19,11 +19,11 @@ from admin_image import (
     log,
     memory,
     motd,
-    namesakes,
     places,
     ports,
     processes,
     sshd,
+    uid_watch,
 )
 from admin_image.errors import DoorError
 from admin_image.files import read_text, write_atomically
@@ -75,7 +75,7 @@ class Supervisor:
         self._memory: memory.Memory | None = None
         self._log = log.Pipe()
         self._ending = False
-        self._namesakes = namesakes.Watch()
+        self._uid_watch = uid_watch.Watch()
         self._wake, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
         for number in (*_ENDING, signal.SIGCHLD):
@@ -121,7 +121,7 @@ class Supervisor:
         self._seal()
         self._warn(*_weakness(), *places.link_all())
         account.make(spec, journal_gid=places.journal_gid())
-        self._namesakes.uid = spec.uid
+        self._uid_watch.uid = spec.uid
         self._warn(*keys_command.check(spec))
         motd.write(())
         Path(REVOKED_FILE).touch(mode=0o644)  # without it sshd takes every key for a revoked one
@@ -165,7 +165,7 @@ class Supervisor:
             self._look_at_memory()
             if table in events:
                 self._seal_new()
-            if news := self._namesakes.look():
+            if news := self._uid_watch.look():
                 self._warn(*news)
                 self._phase("open")
 
@@ -173,7 +173,7 @@ class Supervisor:
         """Milliseconds until the next look, however quiet it is; None when nobody is inside."""
         if self._memory and self._memory.busy:
             return memory.PAUSE * 1000
-        return namesakes.PAUSE * 1000 if self._somebody_inside() else None
+        return uid_watch.PAUSE * 1000 if self._somebody_inside() else None
 
     def _somebody_inside(self) -> bool:
         pid = self._sshd.pid if self._sshd else 0

@@ -15,7 +15,7 @@ import contextlib
 import glob
 import os
 
-from admin_image import stage
+from admin_image import new_root
 from admin_image.errors import JoinError
 from hostview import kernel
 
@@ -64,7 +64,7 @@ class Toolbelt:
         kernel.mount("hatchway", at, "tmpfs", _MINE, "mode=0755")
         for name in ("usr", "bin", "lib", "home"):
             os.mkdir(f"{at}/{name}")
-        stage.lay_image("/usr", f"{at}/usr")
+        new_root.lay_image("/usr", f"{at}/usr")
         data = f"mode=0700,uid={owner[0]},gid={owner[1]}"
         kernel.mount("hatchway", f"{at}/home", "tmpfs", _MINE, data)
         if os.path.exists(_CERTIFICATES):

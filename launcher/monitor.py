@@ -12,7 +12,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
-from launcher import streams, visible
+from launcher import escape, streams
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -103,7 +103,7 @@ class LiveMonitor(LineMonitor):
         with self._lock:
             if self._bar is None:
                 self._open()
-            what = visible.line(what)
+            what = escape.line(what)
             self._bar.update(self._task, description=what, completed=done, total=total or None)
         if total and done >= total:
             self.close()
@@ -119,7 +119,7 @@ class LiveMonitor(LineMonitor):
             super()._line(text)
         else:
             # rich takes a bell out of it, and lets an escape through.
-            self._bar.console.print(visible.line(text), markup=False, highlight=False)
+            self._bar.console.print(escape.line(text), markup=False, highlight=False)
 
     def _open(self) -> None:
         from rich.console import Console

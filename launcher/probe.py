@@ -13,7 +13,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
-from launcher import offers
+from launcher import key_offer
 from launcher.errors import DoorError
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def prove(
             transport.banner_timeout = transport.auth_timeout = timeout
             try:
                 methods = _shake(transport, user, host_keys, timeout)
-                offers.require_welcome(transport, user, keys, timeout)
+                key_offer.require_welcome(transport, user, keys, timeout)
                 return methods
             finally:
                 transport.close()

@@ -15,7 +15,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Final, TextIO
 
-from launcher import visible
+from launcher import escape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -64,7 +64,7 @@ def abandon(stream: TextIO) -> None:
     os.close(nowhere)
 
 
-def write(text: str, stream: TextIO, shown: Callable[[str], str] = visible.line) -> None:
+def write(text: str, stream: TextIO, shown: Callable[[str], str] = escape.line) -> None:
     """A line, to be seen at once; `OSError` where it cannot be written.
 
     With every other line that we print it passes here, so that none commands a terminal.
@@ -73,7 +73,7 @@ def write(text: str, stream: TextIO, shown: Callable[[str], str] = visible.line)
 
 
 def tell(
-    text: str, stream: TextIO | None = None, shown: Callable[[str], str] = visible.line
+    text: str, stream: TextIO | None = None, shown: Callable[[str], str] = escape.line
 ) -> None:
     """A line on standard error, or another stream, for whoever is still there to read it."""
     stream = stream or sys.stderr
@@ -86,7 +86,7 @@ def tell(
 def pour(chunks: Iterable[tuple[int, bytes]]) -> None:
     """Hand on what was printed before, each piece to its descriptor, as `write` does with lines."""
     sys.stdout.flush()
-    flows = {number: visible.Flow() for number in (1, 2) if os.isatty(number)}
+    flows = {number: escape.Flow() for number in (1, 2) if os.isatty(number)}
     for number, data in chunks:
         _write_all(number, flows[number].feed(data) if number in flows else data)
     for number, flow in flows.items():

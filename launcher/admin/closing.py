@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from admin_image import spec
 from launcher import door as doors
 from launcher import files, locks, proc, process, runtimes
-from launcher.admin import ending, failure
+from launcher.admin import failure, kill_door
 from launcher.deadline import CLEAN_UP, Deadline
 from launcher.errors import ContainerError, DoorError, HatchwayError, RuntimeUnavailableError
 from launcher.monitor import SilentMonitor
@@ -87,7 +87,7 @@ def clear(found: Door | None, engine: Callable[[], Runtime], *, grace: float) ->
 
     An engine that fails at that leaves a record for the next one who asks; the door is closed.
     """
-    ended = ending.end(found, grace=grace)
+    ended = kill_door.end(found, grace=grace)
     was_open = ended or (found is not None and found.state != "closed")
     try:
         # What was cut off in an engine that hung may only now be made.

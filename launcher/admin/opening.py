@@ -14,7 +14,7 @@ from admin_image import spec
 from admin_image.algorithms import OFFERS
 from launcher import contract, files, interrupt, locks, probe, runtimes
 from launcher import door as doors
-from launcher.admin import account, address, adopting, closing, ending, failure, inputs, waiting
+from launcher.admin import account, address, adopting, closing, failure, inputs, kill_door, waiting
 from launcher.admin.request import Opened, Request
 from launcher.deadline import CLEAN_UP, Deadline
 from launcher.door import Door, Key
@@ -136,7 +136,7 @@ class _Start:
         return self.choice.runtime
 
     def run(self, ensure: Ensure) -> Door:
-        ending.end(self.found, grace=1)  # while there is a record that says what is to end
+        kill_door.end(self.found, grace=1)  # while there is a record that says what is to end
         self._claim()
         self._clear_stale()
         address.require_free(self.request.listen)

@@ -14,7 +14,7 @@ import typer
 # Typer carries its own copy of Click, and offers its base exception nowhere else.
 from typer._click.exceptions import ClickException, NoArgsIsHelpError
 
-from launcher import VERSION, interrupt, streams, visible
+from launcher import VERSION, escape, interrupt, streams
 from launcher.cli import doctor, host, numbers, output, signals
 from launcher.errors import Exit, HatchwayError, UsageError
 
@@ -61,7 +61,7 @@ def main() -> NoReturn:
         output.error(problem, form)
         sys.exit(problem.exit)
     except NoArgsIsHelpError as bare:
-        streams.tell(bare.format_message(), shown=visible.block)
+        streams.tell(bare.format_message(), shown=escape.block)
         sys.exit(Exit.USAGE)
     except ClickException as problem:
         output.error(_usage(problem), form)

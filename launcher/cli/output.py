@@ -10,7 +10,7 @@ import re
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from launcher import streams, visible
+from launcher import escape, streams
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -75,7 +75,7 @@ def data(value: Any, form: Output) -> None:
     if _HALF_A_PAIR.search(text):
         whole = _SURROGATE.sub("\ufffd", json.dumps(value, ensure_ascii=False))
         text = json.dumps(json.loads(whole), indent=indent)
-    _write(text.replace("\x7f", "\\u007f"), shown=visible.block)
+    _write(text.replace("\x7f", "\\u007f"), shown=escape.block)
 
 
 def line(text: str) -> None:
@@ -83,7 +83,7 @@ def line(text: str) -> None:
     _write(text)
 
 
-def _write(text: str, shown: Callable[[str], str] = visible.line) -> None:
+def _write(text: str, shown: Callable[[str], str] = escape.line) -> None:
     try:
         streams.write(text, sys.stdout, shown)
     except OSError as error:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from launcher import process
 from launcher.deadline import NEVER, Deadline
 from launcher.errors import RuntimeUnavailableError, UsageError
-from launcher.runtimes import answering, user_namespace
+from launcher.runtimes import ping, user_namespace
 from launcher.runtimes.lsm import Lsm
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def require_known(name: str) -> None:
 
 
 def _unavailable(name: str, why: str) -> RuntimeUnavailableError:
-    if answering.HUNG in why or answering.LATE in why:
+    if ping.HUNG in why or ping.LATE in why:
         hint = "Restart it if it hangs, or choose another with --runtime."
         return RuntimeUnavailableError("runtime.timeout", f"{name}: {why}", hint)
     if user_namespace.ROOTLESS in why:
@@ -119,7 +119,7 @@ def _containerd(wish: Wish, host: Host, deadline: Deadline) -> Found:
 
     problems = []
     for address in [wish.socket] if wish.socket else CONTAINERD_SOCKETS:
-        problem = silence(address, answering.GRPC, deadline)
+        problem = silence(address, ping.GRPC, deadline)
         if problem is None:
             ctr = Ctr(program, address, wish.namespace)
             runtime = Containerd(ctr, lsm=Lsm.read(host, wish.selinux_type))
@@ -133,7 +133,7 @@ def _docker(wish: Wish, host: Host, deadline: Deadline) -> Found:
     if program is None:
         return Found(None, "no docker on PATH")
     address = wish.socket or _docker_socket()
-    problem = silence(address, answering.DOCKER, deadline)
+    problem = silence(address, ping.DOCKER, deadline)
     if problem is not None:
         return Found(None, f"{address}: {problem}")
     from launcher.runtimes.docker import Docker
@@ -169,7 +169,7 @@ def _nerdctl(wish: Wish, host: Host, deadline: Deadline) -> Found:
     if program is None:
         return Found(None, "no nerdctl on PATH")
     address = wish.socket or CONTAINERD_SOCKETS[1]
-    problem = silence(address, answering.GRPC, deadline)
+    problem = silence(address, ping.GRPC, deadline)
     if problem is not None:
         return Found(None, f"{address}: {problem}")
     from launcher.runtimes.whales import Whales
@@ -181,7 +181,7 @@ def _nerdctl(wish: Wish, host: Host, deadline: Deadline) -> Found:
 
 def silence(address: str, question: bytes, deadline: Deadline = NEVER) -> str | None:
     """Why no daemon of the host's root answers on the socket, or None."""
-    problem = answering.problem(address, question, deadline.left(ANSWER_LIMIT))
+    problem = ping.problem(address, question, deadline.left(ANSWER_LIMIT))
     return problem or user_namespace.rootless(address) or None
 
 

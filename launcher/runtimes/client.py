@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from hostview import observing
+from hostview import seccomp_allow
 from launcher import files
 from launcher.errors import ContainerError, UsageError
 from launcher.runtimes import confinement
@@ -108,7 +108,7 @@ def _rights(plan: Plan, engine: str, scratch: Path | None) -> Iterator[str]:
         yield f"--security-opt=seccomp={place}"
     if plan.looks_only:
         yield "--security-opt=no-new-privileges"
-        yield f"--ulimit=core={observing.CORE_LIMIT}:{observing.CORE_LIMIT}"
+        yield f"--ulimit=core={seccomp_allow.CORE_LIMIT}:{seccomp_allow.CORE_LIMIT}"
     if not plan.confined:
         yield "--security-opt=seccomp=unconfined"
         unmask = "unmask=ALL" if engine == "podman" else "systempaths=unconfined"

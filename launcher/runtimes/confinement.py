@@ -11,7 +11,7 @@ from __future__ import annotations
 import platform
 from typing import TYPE_CHECKING, Any, Final
 
-from hostview import observing, refusing
+from hostview import seccomp_allow, seccomp_deny
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,11 +35,13 @@ _ARCHITECTURES: Final = {
 
 def seccomp(capabilities: Iterable[str]) -> dict[str, Any]:
     """The filter for a process that has these capabilities (names without CAP_)."""
-    refused = list(refusing.refused(capabilities))
+    refused = list(seccomp_deny.refused(capabilities))
     return {
         "defaultAction": "SCMP_ACT_ALLOW",
         "architectures": list(_ARCHITECTURES.get(platform.machine(), ())),
-        "syscalls": [{"names": refused, "action": "SCMP_ACT_ERRNO", "errnoRet": refusing.EPERM}],
+        "syscalls": [
+            {"names": refused, "action": "SCMP_ACT_ERRNO", "errnoRet": seccomp_deny.EPERM}
+        ],
     }
 
 
@@ -50,14 +52,16 @@ def observers_seccomp() -> dict[str, Any]:
     """
     return {
         "defaultAction": "SCMP_ACT_ERRNO",
-        "defaultErrnoRet": observing.ENOSYS,
+        "defaultErrnoRet": seccomp_allow.ENOSYS,
         "architectures": list(_ARCHITECTURES.get(platform.machine(), ())[:1]),
         # runc before 1.0.2 fails at a rule that says what its default does.
-        "syscalls": [_rule(rule) for rule in observing.RULES if rule.error != observing.EPERM],
+        "syscalls": [
+            _rule(rule) for rule in seccomp_allow.RULES if rule.error != seccomp_allow.EPERM
+        ],
     }
 
 
-def _rule(rule: observing.Rule) -> dict[str, Any]:
+def _rule(rule: seccomp_allow.Rule) -> dict[str, Any]:
     action = {"action": "SCMP_ACT_ERRNO", "errnoRet": rule.error}
     return {
         "names": list(rule.names),
@@ -66,7 +70,7 @@ def _rule(rule: observing.Rule) -> dict[str, Any]:
     }
 
 
-def _argument(argument: observing.Argument) -> dict[str, Any]:
+def _argument(argument: seccomp_allow.Argument) -> dict[str, Any]:
     if argument.other:
         return {"index": argument.position, "value": argument.value, "op": "SCMP_CMP_NE"}
     return {

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from hostview import observing
+from hostview import seccomp_allow
 from launcher.runtimes import confinement
 from launcher.runtimes.accounts import Account
 from launcher.runtimes.lsm import APPARMOR, LEVEL, NONE
@@ -143,7 +143,7 @@ def _rlimits(plan: Plan) -> list[dict[str, Any]]:
     kinds = {
         "RLIMIT_NOFILE": plan.limits.nofile,
         "RLIMIT_NPROC": plan.limits.nproc,
-        "RLIMIT_CORE": observing.CORE_LIMIT if plan.looks_only else None,
+        "RLIMIT_CORE": seccomp_allow.CORE_LIMIT if plan.looks_only else None,
     }
     return [
         {"type": kind, "hard": hard, "soft": hard}

@@ -10,7 +10,7 @@ import paramiko
 import pytest
 
 from admin_image.spec import DoorSpec
-from launcher import offers
+from launcher import key_offer
 from launcher.errors import DoorError
 from launcher.keys import public_key
 from tests.admin_image.door import Door
@@ -59,7 +59,7 @@ def accepts(door: Door, key: public_key.PublicKey) -> bool:
         transport.start_client(timeout=30)
         with pytest.raises(paramiko.BadAuthenticationType):
             transport.auth_none(door.spec.user)
-        offers.require_welcome(transport, door.spec.user, (key,), 30)
+        key_offer.require_welcome(transport, door.spec.user, (key,), 30)
     except DoorError:
         return False
     finally:

@@ -29,7 +29,7 @@ RUN = (
 INTERFERING = """\
 import os, signal, sys
 sys.path.append("/usr/lib/python3/dist-packages")
-from admin_image import identity, joiner, minder, procfs, stage, tree
+from admin_image import identity, joiner, minder, procfs, new_root, tree
 module, name, *words = sys.argv[1:]
 sys.argv = ["join", *words]
 where = globals()[module]

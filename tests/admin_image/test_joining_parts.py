@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from admin_image import identity, label, spec, stage, toolbelt, variables
+from admin_image import apparmor, identity, new_root, spec, toolbelt, variables
 from admin_image.errors import JoinError
 from admin_image.subject import Subject
 from launcher.proc import Process
@@ -59,7 +59,7 @@ def test_who_is_not_root_has_no_rights() -> None:
 
 
 def test_the_place_of_the_targets_files_is_the_contracts() -> None:
-    assert stage.PLACE == spec.TARGET
+    assert new_root.PLACE == spec.TARGET
 
 
 def started(pid: int) -> int:
@@ -196,20 +196,20 @@ def test_what_is_named_is_taken_and_what_is_not_there_is_told() -> None:
     ],
 )  # fmt: skip
 def test_a_profile_is_taken_where_it_is_enforced(text: str, profile: str) -> None:
-    assert label.parse(text) == profile
+    assert apparmor.parse(text) == profile
 
 
 MINDED = """\
 import os, sys
-from admin_image import forks, minder, sweeping
+from admin_image import fork, minder, descendants
 minder.hold_signals()
 proc = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 def command():
     os.execvp("sh", ["sh", "-c", sys.argv[1]])
-inside = forks.fork(lambda: minder.mind(command))
+inside = fork.fork(lambda: minder.mind(command))
 def end_the_rest():
     os.kill(inside, 18)
-    sweeping.end_descendants(proc, inside)
+    descendants.end_descendants(proc, inside)
 status = minder.wait(inside, end_the_rest)
 os._exit(status if status >= 0 else 128 - status)
 """
@@ -236,8 +236,8 @@ def test_the_status_passes_two_processes(script: str, status: int) -> None:
 
 def test_an_end_is_noticed_whose_signal_told_of_another_one_too() -> None:
     script = (
-        "import os; from admin_image import forks, minder; minder.hold_signals();"
-        "first, second = forks.fork(lambda: 0), forks.fork(lambda: 7);"
+        "import os; from admin_image import fork, minder; minder.hold_signals();"
+        "first, second = fork.fork(lambda: 0), fork.fork(lambda: 7);"
         "os.waitid(os.P_PID, second, os.WEXITED | os.WNOWAIT); os.waitpid(first, 0);"
         "minder.next_signal();"
         "print(minder.wait(second, lambda: None))"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from admin_image import deeds, logins, spec
+from admin_image import command_log, logins, spec
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,14 +60,14 @@ def test_a_command_is_one_line_whatever_its_words(
 ) -> None:
     log = tmp_path / "log"
     log.write_text("")
-    monkeypatch.setattr(deeds, "LOG_FILE", str(log))
-    monkeypatch.setattr(deeds, "JOURNAL", str(tmp_path / "none"))
-    deeds.record("hostsh", ["a", "b c", "", "\n\x1b[2J", "\udcff", "x" * 9999])
+    monkeypatch.setattr(command_log, "LOG_FILE", str(log))
+    monkeypatch.setattr(command_log, "JOURNAL", str(tmp_path / "none"))
+    command_log.record("hostsh", ["a", "b c", "", "\n\x1b[2J", "\udcff", "x" * 9999])
     text = log.read_text()
     assert text.count("\n") == 1
     assert r"a 'b c' '' '\n\x1b[2J' '\udcff' xxx" in text
-    assert len(text) < 2 * deeds.LIMIT
+    assert len(text) < 2 * command_log.LIMIT
 
 
 def test_the_log_is_the_doors() -> None:
-    assert deeds.LOG_FILE == spec.LOG_FILE
+    assert command_log.LOG_FILE == spec.LOG_FILE

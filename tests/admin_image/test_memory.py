@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from admin_image import groups, motd
+from admin_image import cgroups, motd
 from admin_image.memory import LEAST_ROOM, MIB, Budget
 
 GIB = 1024 * MIB
@@ -40,21 +40,21 @@ def test_with_nothing_left_behind_the_sum_is_what_was_asked_for() -> None:
 @pytest.mark.parametrize(
     ("table", "expected"),
     [
-        ("0::/system.slice/docker-1.scope\n", (groups.V2, "", "/system.slice/docker-1.scope")),
-        ("4:memory:/docker/1\n0::/\n", (groups.V1, "memory", "/docker/1")),
-        ("7:cpu,memory:/a:b\n1:name=systemd:/x\n", (groups.V1, "cpu,memory", "/a:b")),
+        ("0::/system.slice/docker-1.scope\n", (cgroups.V2, "", "/system.slice/docker-1.scope")),
+        ("4:memory:/docker/1\n0::/\n", (cgroups.V1, "memory", "/docker/1")),
+        ("7:cpu,memory:/a:b\n1:name=systemd:/x\n", (cgroups.V1, "cpu,memory", "/a:b")),
     ],
     ids=["v2", "hybrid", "v1 with another controller, and a colon in a name"],
 )
 def test_the_group_is_found_in_each_version(
-    table: str, expected: tuple[groups.Kind, str, str]
+    table: str, expected: tuple[cgroups.Kind, str, str]
 ) -> None:
-    assert groups.own(table) == expected
+    assert cgroups.own(table) == expected
 
 
 def test_without_a_group_the_reason_is_given() -> None:
     with pytest.raises(ValueError, match="no memory group"):
-        groups.own("1:name=systemd:/x\n")
+        cgroups.own("1:name=systemd:/x\n")
 
 
 def test_notes_stand_below_the_images_own_words() -> None:

@@ -81,7 +81,7 @@ def test_the_launcher_imports_only_the_contract_of_the_image() -> None:
     }
     shared = {
         *("admin_image.spec", "admin_image.algorithms", "bootstrap_image.spec"),
-        *("hostview.ids", "hostview.observing"),
+        *("hostview.ids", "hostview.seccomp_allow"),
     }
     assert used - {"admin_image", "bootstrap_image", "hostview"} <= shared
 

@@ -13,7 +13,7 @@ import pytest
 
 from launcher.deadline import NEVER, Deadline
 from launcher.errors import RuntimeUnavailableError
-from launcher.runtimes import answering
+from launcher.runtimes import ping
 from launcher.runtimes.containerd import Containerd
 from launcher.runtimes.ctr import Ctr
 from launcher.runtimes.podman import Podman
@@ -77,19 +77,19 @@ def daemon(path: Path, answer: bytes | None) -> Iterator[str]:
 
 def test_a_daemon_that_takes_connections_and_says_nothing_hangs(tmp_path: Path) -> None:
     with daemon(tmp_path / "s", None) as address:
-        assert answering.problem(address, answering.DOCKER, 0.5) == answering.HUNG
+        assert ping.problem(address, ping.DOCKER, 0.5) == ping.HUNG
 
 
 def test_a_daemon_for_which_no_time_is_left_is_not_said_to_hang(tmp_path: Path) -> None:
-    assert answering.problem(str(tmp_path / "x"), answering.GRPC, 0) == answering.LATE
+    assert ping.problem(str(tmp_path / "x"), ping.GRPC, 0) == ping.LATE
 
 
 def test_a_daemon_that_answers_or_hangs_up_is_told_apart(tmp_path: Path) -> None:
     with daemon(tmp_path / "a", b"HTTP/1.1 200 OK\r\n") as address:
-        assert answering.problem(address, answering.DOCKER, 30) is None
+        assert ping.problem(address, ping.DOCKER, 30) is None
     with daemon(tmp_path / "b", b"") as address:
-        assert "without an answer" in str(answering.problem(address, answering.DOCKER, 30))
-    assert answering.problem(str(tmp_path / "c"), answering.GRPC, 30) == "no such file or directory"
+        assert "without an answer" in str(ping.problem(address, ping.DOCKER, 30))
+    assert ping.problem(str(tmp_path / "c"), ping.GRPC, 30) == "no such file or directory"
 
 
 STUBBORN = """

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from launcher import visible
+from launcher import escape
 from launcher.cli import main
 from tests.bootstrap_image import namespace
 from tests.launcher.planted import COMMANDS, EVIL, RAW
@@ -47,7 +47,7 @@ def said() -> dict[str, str]:
 def test_a_command_shows_what_would_command_the_terminal(said: dict[str, str], name: str) -> None:
     text = said[name].encode("latin-1").decode()  # no byte is left that is no text
     lines = text.split("\r\n")
-    assert [line for line in lines if visible.line(line) != line] == []
+    assert [line for line in lines if escape.line(line) != line] == []
     assert "\\x1b]" in text or "\\u001b]" in text
     if name == "doctor":
         assert "\\x1b]0;evil\\x07" in text  # by the process's name

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from launcher import visible
+from launcher import escape
 
 FORBIDDEN_KINDS = ("Cc", "Cf", "Cs", "Zl", "Zp")
 
@@ -29,17 +29,17 @@ FORBIDDEN_KINDS = ("Cc", "Cf", "Cs", "Zl", "Zp")
     ],
 )
 def test_what_would_command_a_terminal_is_shown(written: str, shown: str) -> None:
-    assert visible.line(written) == shown
+    assert escape.line(written) == shown
 
 
 def test_lines_of_a_block_stay_lines() -> None:
-    assert visible.block("one\r\ntwo\x1b\nthree\rfour") == "one\ntwo\\x1b\nthree\\x0dfour"
+    assert escape.block("one\r\ntwo\x1b\nthree\rfour") == "one\ntwo\\x1b\nthree\\x0dfour"
 
 
 @given(st.text())
 def test_no_character_without_a_form_is_left(text: str) -> None:
     left = {
-        unicodedata.category(each) for each in visible.line(text) if each not in "\t\u200c\u200d"
+        unicodedata.category(each) for each in escape.line(text) if each not in "\t\u200c\u200d"
     }
     assert left.isdisjoint(FORBIDDEN_KINDS)
 
@@ -47,16 +47,16 @@ def test_no_character_without_a_form_is_left(text: str) -> None:
 @given(st.binary(), st.lists(st.integers(min_value=0, max_value=64)))
 def test_a_flow_is_the_same_however_it_was_cut(data: bytes, cuts: list[int]) -> None:
     places = sorted({0, len(data), *(min(cut, len(data)) for cut in cuts)})
-    flow = visible.Flow()
+    flow = escape.Flow()
     pieces = [flow.feed(data[a:b]) for a, b in itertools.pairwise(places)]
-    assert b"".join([*pieces, flow.feed(b"", final=True)]) == visible.Flow().feed(data, final=True)
+    assert b"".join([*pieces, flow.feed(b"", final=True)]) == escape.Flow().feed(data, final=True)
 
 
 @pytest.mark.parametrize(
     "data", [b"\xc2\x9b31m", b"\x1b]0;title\x07", b"\x9b", b"a\rb\r\nc\xe2\x80\xae"]
 )
 def test_no_command_gets_through_a_flow_byte_by_byte(data: bytes) -> None:
-    flow = visible.Flow()
+    flow = escape.Flow()
     shown = b"".join(flow.feed(bytes([each])) for each in data) + flow.feed(b"", final=True)
-    assert visible.line(shown.decode().replace("\n", "")) == shown.decode().replace("\n", "")
+    assert escape.line(shown.decode().replace("\n", "")) == shown.decode().replace("\n", "")
     assert b"\\x" in shown

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from launcher import process, runtimes
 from launcher.errors import RuntimeUnavailableError
-from launcher.runtimes import answering
+from launcher.runtimes import ping
 from toolbox.target.containerd import Containerd
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def containerds(socket: str) -> list[Containerd]:
     problems = [] if program else ["no ctr on PATH"]
     found: dict[Path, Containerd] = {}
     for address in ((socket,) if socket else runtimes.CONTAINERD_SOCKETS) if program else ():
-        problem = runtimes.silence(address, answering.GRPC)
+        problem = runtimes.silence(address, ping.GRPC)
         if problem is None:
             found.setdefault(Path(address).resolve(), Containerd(program or "ctr", address))
         else:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from admin_image import forks, program
+from admin_image import fork, program
 from admin_image.errors import JoinError
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def adopt(subject: Subject, profile: str, trial: list[str]) -> None:
         _write(subject, f"exec {profile}")
         os.execve(trial[0], trial, {})  # noqa: S606 - it is the point
 
-    if forks.succeeded(forks.fork(run)):
+    if fork.succeeded(fork.fork(run)):
         _write(subject, f"exec {profile}")
     else:
         program.say(f"our tools do not run under {profile}, the target's profile: without it")

@@ -30,7 +30,7 @@ _TMPFS = kernel.MS_NOSUID | kernel.MS_NODEV
 _READ_ONLY = kernel.MS_REMOUNT | kernel.MS_BIND | kernel.MS_RDONLY | kernel.MS_NOEXEC | _TMPFS
 
 
-class Furniture:
+class ToolboxMounts:
     """Taken from the toolbox when it is made; `volumes` are places in it.
 
     `place` is where the target's files are, as the command is to see them, or nothing.

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from admin_image import observer, program, stage, toolbelt, variables
+from admin_image import new_root, observer, program, toolbelt, variables
 
 if TYPE_CHECKING:
     from admin_image.session import Session
@@ -31,7 +31,7 @@ def least(belt: Toolbelt | None) -> list[str]:
 
 
 def directory(session: Session, theirs: str) -> str:
-    root = "" if session.root else stage.PLACE
+    root = "" if session.root else new_root.PLACE
     if session.workdir:
         return session.workdir
     return f"{root}{theirs if session.directory else '/'}"

@@ -15,26 +15,26 @@ import os
 from typing import TYPE_CHECKING
 
 from admin_image import (
-    forks,
+    apparmor,
+    fork,
     identity,
-    label,
     minder,
+    new_root,
     observer,
     procfs,
     program,
-    stage,
-    surroundings,
+    shell_environment,
     toolbelt,
     tree,
 )  # fmt: skip
 from admin_image.confinement import DAC_READ_SEARCH, rules
 from admin_image.errors import JoinError
-from admin_image.furniture import Furniture
 from admin_image.observer import Observer
 from admin_image.seccomp import Filter
 from admin_image.toolbelt import Toolbelt
+from admin_image.toolbox_mounts import ToolboxMounts
 from hostview import descriptors, kernel
-from hostview.observing import EPERM
+from hostview.seccomp_allow import EPERM
 
 if TYPE_CHECKING:
     from admin_image.session import Session
@@ -46,7 +46,7 @@ _SIGKILL = 9
 _CLONE_NEWTIME = 0x80  # linux/sched.h
 
 
-class Passage:
+class JoinChild:
     """To be made by the joiner, and gone by a child of it."""
 
     def __init__(self, session: Session, subject: Subject) -> None:
@@ -58,7 +58,7 @@ class Passage:
         )
         wanted = session.environment or session.variables or session.root
         self.theirs = subject.environment() if wanted else {}
-        self.profile = label.of(subject) if session.confined else ""
+        self.profile = apparmor.of(subject) if session.confined else ""
         # While their library can be found.
         self.opener_calls = Filter(procfs.CALLS, error=EPERM)
         self.observer = Observer(self.who.uid) if session.observer else None
@@ -75,17 +75,17 @@ class Passage:
     def go(self) -> int:
         """Leave a child of the joiner's in the target, which minds the command, and end."""
         kernel.prctl(kernel.PR_SET_PDEATHSIG, _SIGKILL)
-        stage.leave_toolbox()
+        new_root.leave_toolbox()
         cloned = tree.clone(self.subject)
         belt = self._enter(cloned)
         kernel.setns(self.subject.handle, kernel.CLONE_NEWPID)
-        words = self.session.command or surroundings.shell(belt)
-        directory = surroundings.directory(self.session, cloned.directory)
-        environment = surroundings.environment(self.session, self.theirs, belt)
+        words = self.session.command or shell_environment.shell(belt)
+        directory = shell_environment.directory(self.session, cloned.directory)
+        environment = shell_environment.environment(self.session, self.theirs, belt)
         self._become(belt)
         descriptors.close_from(3)
         try:
-            forks.clone(
+            fork.clone(
                 descriptors.CLONE_PARENT,
                 lambda: minder.mind(lambda: program.execute(words, environment, directory)),
             )
@@ -98,7 +98,7 @@ class Passage:
     def _become(self, belt: Toolbelt | None) -> None:
         kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
         if self.profile:
-            label.adopt(self.subject, self.profile, surroundings.least(belt))
+            apparmor.adopt(self.subject, self.profile, shell_environment.least(belt))
         identity.join_users(self.subject)
         if self.observer:
             # All else at the target's root is the target's: a FIFO in its /tmp as well.
@@ -117,27 +117,27 @@ class Passage:
     def _enter_target(self, cloned: Clone) -> Toolbelt:
         if cloned.reason:
             raise _uncopied(cloned)
-        there = stage.attach_target(cloned)
+        there = new_root.attach_target(cloned)
         self._seal(there)
         place = toolbelt.choose_place(os.listdir(there), self.session.tools_at)
-        belt = Toolbelt(stage.build_target(there), place)
+        belt = Toolbelt(new_root.build_target(there), place)
         belt.lay(self.who.outside)
-        stage.seal()
-        stage.enter()
+        new_root.seal()
+        new_root.enter()
         self._join_namespaces()
         return belt
 
     def _enter_toolbox(self, cloned: Clone) -> None:
-        place = stage.build_toolbox(cloned)
+        place = new_root.build_toolbox(cloned)
         if place:
             self._seal(place)
         else:
             self._do_without(cloned)
-        furniture = Furniture(cloned, place, self.session.volumes)
+        mounts = ToolboxMounts(cloned, place, self.session.volumes)
         own_processes = not self.subject.shares("pid")
         own_users = not self.subject.shares("user")
-        stage.enter()
-        furniture.lay()
+        new_root.enter()
+        mounts.lay()
         if own_users:
             # Our /root is not to be entered by the target's root.
             data = f"mode=0700,uid={self.who.outside[0]},gid={self.who.outside[1]}"
@@ -146,7 +146,7 @@ class Passage:
         self._show_processes(inside=own_processes)
         if self.session.confined:
             procfs.restrict()
-        furniture.show_network()
+        mounts.show_network()
 
     def _show_processes(self, *, inside: bool) -> None:
         try:
@@ -178,10 +178,10 @@ class Passage:
         if self.session.read_only:
             raise _uncopied(cloned)
         own = int(self.subject.status()["NSpid"].split()[-1])
-        stage.lead_to(own)
+        new_root.lead_to(own)
         program.say(
             f"the kernel does not copy the target's mounts ({cloned.reason}): "
-            f"{stage.PLACE} leads to /proc/{own}/root"
+            f"{new_root.PLACE} leads to /proc/{own}/root"
         )
 
 
