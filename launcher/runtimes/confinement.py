@@ -31,6 +31,8 @@ _ARCHITECTURES: Final = {
     "x86_64": ("SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"),
     "aarch64": ("SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM"),
 }
+# What an engine answers to a call that its filter does not name: as told, or as of old.
+_DEFAULTS: Final = (seccomp_allow.ENOSYS, seccomp_allow.EPERM)
 
 
 def seccomp(capabilities: Iterable[str]) -> dict[str, Any]:
@@ -48,16 +50,15 @@ def seccomp(capabilities: Iterable[str]) -> dict[str, Any]:
 def observers_seccomp() -> dict[str, Any]:
     """The filter for a process that may only look; what is of another architecture is killed.
 
-    Engines older than `defaultErrnoRet` (runc 1.1, docker 23) refuse with EPERM what is not named.
+    Engines older than `defaultErrnoRet` refuse with EPERM what is not named: a program with
+    threads may fail there.
     """
     return {
         "defaultAction": "SCMP_ACT_ERRNO",
         "defaultErrnoRet": seccomp_allow.ENOSYS,
         "architectures": list(_ARCHITECTURES.get(platform.machine(), ())[:1]),
-        # runc before 1.0.2 fails at a rule that says what its default does.
-        "syscalls": [
-            _rule(rule) for rule in seccomp_allow.RULES if rule.error != seccomp_allow.EPERM
-        ],
+        # runc before 1.0.2 fails at a rule that says what its default does, whichever that is.
+        "syscalls": [_rule(rule) for rule in seccomp_allow.RULES if rule.error not in _DEFAULTS],
     }
 
 
