@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.engine.scene import ATTEMPTS
 from tests.refhost import traces
 from tests.refhost.door import HATCHWAY, HostDoor
 
@@ -90,6 +92,28 @@ def test_nothing_of_the_host_can_be_written_unless_asked_for(host: HostDoor) -> 
     written = run(host, "touch", "/host/var/tmp/here", flags=("--host-rw",))
     assert written.status == 0, written.stderr
     host.machine.run(["rm", "/var/tmp/here"])
+
+
+def test_whoever_observes_changes_nothing_on_an_old_kernel_either(host: HostDoor) -> None:
+    """Kernel 5.10 has no Landlock: permissions are all that is between it and a FIFO."""
+    furnish = """
+        mkdir -m 777 -p /host/run/scene/directory; cd /host/run/scene; chmod 755 .
+        echo secret > file; chmod 600 file; mkfifo fifo; touch everyones directory/removed
+        chmod 666 fifo everyones
+    """
+    made = run(host, "sh", "-c", furnish, flags=("--host-rw",))
+    assert made.status == 0, made.stderr
+    pid = int(host.machine.run(["pgrep", "-x", "containerd"]).split()[0])
+    where = json.dumps({"base": "/host/run/scene", "pid": pid, "port": 1})
+    observe = ("--profile", "observe")
+    try:
+        tried = run(host, "python3", "-I", "-", where, flags=observe, stdin=ATTEMPTS)
+        seen = run(host, "cat", "/host/run/scene/file", flags=observe)
+    finally:
+        run(host, "rm", "-r", "/host/run/scene", flags=("--host-rw",))
+    assert tried.status == 0, tried.stderr
+    assert json.loads(tried.stdout)["reached"] == ["write_to_a_fifo_that_everyone_may_write"]
+    assert seen.stdout == "secret\n", seen.stderr
 
 
 def test_several_at_once_and_an_open_door_do_not_disturb_one_another(host: HostDoor) -> None:
