@@ -300,17 +300,24 @@ class KeysOnly(paramiko.ServerInterface):
     def get_allowed_auths(self, username: str) -> str:  # noqa: ARG002 - the base's name
         return "publickey"
 
+    def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:  # noqa: ARG002
+        return int(paramiko.common.AUTH_SUCCESSFUL)
+
 
 @contextlib.contextmanager
 def ssh_server(key: paramiko.PKey) -> Iterator[int]:
-    """A server that offers what a door offers, to one client."""
+    """A server that offers what a door offers, to one client after another."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def serve() -> None:
-            transport = paramiko.Transport(listener.accept()[0])
-            transport.add_server_key(key)
-            transport.start_server(server=KeysOnly())
-            transport.join(30)
+            while True:
+                with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
+                    transport = paramiko.Transport(listener.accept()[0])
+                    transport.add_server_key(key)
+                    transport.start_server(server=KeysOnly())
+                    transport.join(30)
+                if listener.fileno() < 0:
+                    return
 
         threading.Thread(target=serve, daemon=True).start()
         yield int(listener.getsockname()[1])

@@ -100,9 +100,9 @@ def test_a_number_that_another_process_has_by_now_is_refused(
     "step",
     [
         "minder.hold_signals",
-        "stage.leave_toolbox",
+        "new_root.leave_toolbox",
         "tree.clone",
-        "stage.enter",
+        "new_root.enter",
         "procfs.show",
         "identity.become",
     ],

@@ -138,11 +138,10 @@ def test_what_is_done_as_root_is_recorded_with_the_key_of_its_session(opened: Do
 def test_a_terminal_that_the_image_does_not_know_is_taken_for_a_common_one(
     opened: DoorCommand, terminal: str
 ) -> None:
-    argv = ("-tt", "door", "tput cols >/dev/null && echo $TERM && hostsh env")
+    argv = ("-tt", "door", "tput cols >/dev/null && echo $TERM")
     done = Client.of(opened).run("ssh", *argv, env={"TERM": terminal})
     common = "screen-256color" if terminal.startswith("tmux") else "xterm-256color"
     assert (done.returncode, done.stdout.split()[0].decode()) == (0, common)
-    assert f"TERM={common}" in done.stdout.decode()
 
 
 def test_systemctl_asks_the_hosts_systemd_as_root(opened: DoorCommand) -> None:
