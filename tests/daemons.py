@@ -33,16 +33,20 @@ def short_directory() -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def dockerd(data: Path, *more: str) -> Iterator[str]:
-    """Run dockerd, which touches no network and no settings of the machine; gives its socket."""
+def dockerd(data: Path, *more: str, run: Path | None = None) -> Iterator[str]:
+    """Run dockerd, which touches no network and no settings of the machine; gives its socket.
+
+    `run` is a short directory for one that is to be started again.
+    """
     data.mkdir(parents=True, exist_ok=True)
     settings = data / "daemon.json"
     settings.write_text("{}")
-    with short_directory() as run:
-        socket = f"{run}/docker.sock"
+    with contextlib.nullcontext(run) if run else short_directory() as place:
+        socket = f"{place}/docker.sock"
         argv = (
-            "dockerd", "--data-root", f"{data}/root", "--exec-root", f"{run}/exec",
-            "--host", f"unix://{socket}", "--pidfile", f"{run}/pid", "--config-file", f"{settings}",
+            "dockerd", "--data-root", f"{data}/root", "--exec-root", f"{place}/exec",
+            "--host", f"unix://{socket}", "--pidfile", f"{place}/pid",
+            "--config-file", f"{settings}",
             "--iptables=false", "--ip-forward=false", "--bridge=none", *more,
         )  # fmt: skip
         question = ("docker", "-H", f"unix://{socket}", "info")
@@ -51,7 +55,7 @@ def dockerd(data: Path, *more: str) -> Iterator[str]:
                 yield socket
         finally:
             # dockerd does not always take its network namespace's mount down.
-            netns = f"{run}/exec/netns/default"
+            netns = f"{place}/exec/netns/default"
             subprocess.run(["umount", netns], capture_output=True, check=False)
 
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -10,6 +12,7 @@ import pytest
 
 from tests import daemons
 from tests.engine.door import PROGRAM, DoorCommand
+from tests.engine.toolbox import eventually
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,22 +38,35 @@ def test_docker_without_live_restore_is_told_of_at_the_start_and_at_login(
     assert any(WORD in note for note in door.status()["notes"])
 
 
-def test_docker_with_live_restore_is_not(
+def test_a_door_lives_on_where_docker_restores(
     admin_archive: Path, ssh_key: Path, tmp_path: Path
 ) -> None:
-    with (
-        daemons.short_directory() as place,
-        daemons.dockerd(place, "--live-restore") as socket,
-    ):
-        flags = ("--runtime", "docker", "--socket", socket)
-        argv = (PROGRAM, "image", "load", str(admin_archive), *flags)
-        subprocess.run(argv, check=True, capture_output=True)
+    with daemons.short_directory() as data, daemons.short_directory() as run:
+        flags = ("--runtime", "docker", "--socket", f"{run}/docker.sock")
         door = DoorCommand("docker", flags, ssh_key, tmp_path)
-        try:
-            assert not any(WORD in note for note in door.start().json()["notes"])
+        with daemons.dockerd(data, "--live-restore", run=run):
+            argv = (PROGRAM, "image", "load", str(admin_archive), *flags)
+            subprocess.run(argv, check=True, capture_output=True)
+            started = door.start().json()
+            assert not any(WORD in note for note in started["notes"])
             assert WORD not in _login(door)
-        finally:
-            door.stop()
+        assert door.ssh("true").status == 0
+        with daemons.dockerd(data, "--live-restore", run=run):
+            try:
+                assert door.status()["pid"] == started["pid"]
+                assert door.ssh("true").status == 0
+                # It does not remove itself there: whoever closes the door does.
+                os.kill(started["pid"], signal.SIGKILL)
+                assert eventually(lambda: door.status()["state"] == "died")
+            finally:
+                stopped = door.stop()
+            assert (stopped.status, stopped.json()["uncleared"]) == (0, None)
+            assert _containers(run) == []
+
+
+def _containers(run: Path) -> list[str]:
+    argv = ("docker", "-H", f"unix://{run}/docker.sock", "ps", "--all", "--quiet")
+    return subprocess.run(argv, check=True, capture_output=True, text=True).stdout.split()
 
 
 @pytest.mark.parametrize("engine", ["podman", "containerd"], indirect=True)
