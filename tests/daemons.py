@@ -57,6 +57,9 @@ def dockerd(data: Path, *more: str, run: Path | None = None) -> Iterator[str]:
             # dockerd does not always take its network namespace's mount down.
             netns = f"{place}/exec/netns/default"
             subprocess.run(["umount", netns], capture_output=True, check=False)
+            # With `--userns-remap` it makes directories beside ours, by the numbers of the users.
+            for shifted in place.parent.glob(f"{place.name}.*"):
+                shutil.rmtree(shifted, ignore_errors=True)
 
 
 @contextlib.contextmanager
