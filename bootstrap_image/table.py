@@ -6,6 +6,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from bootstrap_image.findings import child
+from bootstrap_image.scalars import Plain, plain
+from bootstrap_image.spelling import unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -13,8 +15,10 @@ if TYPE_CHECKING:
     from bootstrap_image.findings import Report
 
 # YAML 1.1 reads most of these as booleans already; in quotes they are still meant so.
-_WORDS: Final = {"true": True, "yes": True, "on": True, "1": True,
-                 "false": False, "no": False, "off": False, "0": False}  # fmt: skip
+_WORDS: Final = {
+    **dict.fromkeys(("true", "yes", "on", "y", "1"), True),
+    **dict.fromkeys(("false", "no", "off", "n", "0"), False),
+}
 
 
 class Table:
@@ -31,7 +35,7 @@ class Table:
             report.error(path.rstrip(": "), f"expected a table, found {kind(value)}")
 
     def __contains__(self, key: str) -> bool:
-        return self._values.get(key) is not None
+        return plain(self._values.get(key)) is not None
 
     def at(self, key: object) -> str:
         return child(self.path, str(key))
@@ -40,7 +44,11 @@ class Table:
         self.report.error(self.at(key), message)
 
     def value(self, key: str) -> Any:
-        """Any value at all, or None."""
+        """Any value at all, or None; a number or a boolean as YAML reads it."""
+        return plain(self.written(key))
+
+    def written(self, key: str) -> Any:
+        """The same, but `Plain` where YAML makes more of it than a text."""
         self._used.add(key)
         return self._values.get(key)
 
@@ -49,7 +57,7 @@ class Table:
         return self._values.items()
 
     def text(self, key: str, default: str = "") -> str:
-        value = self.value(key)
+        value = self.written(key)
         if value is None:
             return default
         text = as_text(value)
@@ -62,7 +70,7 @@ class Table:
         value = self.value(key)
         if value is None or isinstance(value, bool):
             return default if value is None else value
-        found = _WORDS.get(str(value).lower())
+        found = _WORDS.get((as_text(self.written(key)) or "").lower())
         if found is None:
             self.error(key, f"expected true or false, found {kind(value)}")
             return default
@@ -70,7 +78,7 @@ class Table:
 
     def texts(self, key: str) -> list[str]:
         """A list of texts; a single text counts as a list of one, as in cloud-init."""
-        value = self.value(key)
+        value = self.written(key)
         if value is None:
             return []
         items = value if isinstance(value, list) else [value]
@@ -78,7 +86,8 @@ class Table:
         for number, text, item in texts:
             if text is None:
                 self.report.error(
-                    child(self.at(key), number), f"expected a text, found {kind(item)}"
+                    child(self.at(key), number),
+                    f"expected a text, found {kind(item)}; put it in quotes",
                 )
         return [text for _, text, _ in texts if text is not None]
 
@@ -105,16 +114,23 @@ class Table:
     def close(self) -> None:
         """Report what is left."""
         for key in self.unused():
-            self.error(key, "this key is not known here")
+            self.error(key, unknown(key, self.used))
+
+    @property
+    def used(self) -> list[str]:
+        """The keys that were asked for, whether they are there or not."""
+        return sorted(key for key in self._used if isinstance(key, str))
 
     def unused(self) -> list[Any]:
         return [key for key in self._values if key not in self._used]
 
 
 def as_text(value: Any) -> str | None:
-    """Texts and whole numbers; YAML makes numbers of words that look like one."""
+    """Texts, and what YAML reads as a number, a boolean or a date, as it was written."""
     if isinstance(value, str):
         return value
+    if isinstance(value, Plain):
+        return value.text
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
 
 
@@ -124,4 +140,5 @@ def kind(value: Any) -> str:
         dict: "a table", list: "a list", str: "a text", bool: "true or false", int: "a number",
         float: "a number", bytes: "binary data", type(None): "nothing",
     }  # fmt: skip
-    return names.get(type(value), "a date" if hasattr(value, "isoformat") else "something else")
+    found = plain(value)
+    return names.get(type(found), "a date" if hasattr(found, "isoformat") else "something else")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from bootstrap_image import indentation, scalars
 from bootstrap_image.findings import printable
 
 if TYPE_CHECKING:
@@ -30,16 +31,13 @@ def load(text: str) -> Any:
     if len(text) > SIZE_LIMIT:
         raise YamlError(f"a cloud-config may have {SIZE_LIMIT >> 20} MiB; this has more")
     try:
-        _check(yaml.parse(text, Loader=_parser()))
+        _check(yaml.parse(text, Loader=scalars.base()))
         return _construct(text)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        raise YamlError(f"{place}{error.problem or error.context}") from error
+        raise YamlError(_explained(error, text)) from error
     except yaml.YAMLError as error:
         raise YamlError(_one_line(error)) from error
     except (ValueError, OverflowError, RecursionError) as error:
-        # A date of the 99th of May, a number of 5000 digits.
         raise YamlError(_one_line(error)) from error
 
 
@@ -47,10 +45,16 @@ def _one_line(error: BaseException) -> str:
     return " ".join(str(error).split())
 
 
-def _parser() -> Any:
-    import yaml
-
-    return getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+def _explained(error: yaml.MarkedYAMLError, text: str) -> str:
+    mark = error.problem_mark or error.context_mark
+    problem = str(error.problem or error.context)
+    if not mark:
+        return problem
+    if tab := indentation.tab_near(text, mark.line):
+        return f"line {tab}: it is indented with a tab; YAML takes spaces only"
+    if "cannot start any token" in problem:
+        problem = f"{problem}; put the text in quotes"
+    return f"line {mark.line + 1}, column {mark.column + 1}: {problem}"
 
 
 def _check(events: Any) -> None:
@@ -82,49 +86,63 @@ def _check(events: Any) -> None:
 def _alias(event: yaml.AliasEvent, anchors: dict[str, int]) -> int:
     size = anchors.get(str(event.anchor))
     if size is None:
-        raise YamlError(f"{_at(event)}the alias *{event.anchor} has no anchor before it")
+        raise YamlError(
+            f"{_at(event)}the alias *{event.anchor} has no anchor before it; "
+            "put it in quotes if it is no alias"
+        )
     if size < 0:
         raise YamlError(f"{_at(event)}the alias *{event.anchor} holds itself")
     return size
 
 
 def _construct(text: str) -> Any:
-    loader = _parser()(text)
+    loader = scalars.loader()(text)
     try:
         node = loader.get_single_node()
         if node is None:
             return None
-        _no_twins(node)
+        _prepare(node, text)
         return loader.construct_document(node)
     finally:
         loader.dispose()
 
 
-def _no_twins(root: yaml.Node) -> None:
-    """Refuse a key that comes twice: PyYAML would silently forget the first."""
+def _prepare(root: yaml.Node, text: str) -> None:
+    """Refuse what would be misread silently, and have keys be the texts that were written."""
     import yaml
 
     todo, seen = [root], set[int]()
     while todo:
         node = todo.pop()
-        if id(node) in seen or not isinstance(node, yaml.CollectionNode):
+        if id(node) in seen:
             continue
         seen.add(id(node))
         if isinstance(node, yaml.MappingNode):
-            _no_twin(node)
+            _keys(node)
             todo += [item for pair in node.value for item in pair]
-        else:
+        elif isinstance(node, yaml.SequenceNode):
             todo += node.value
+        elif (
+            isinstance(node, yaml.ScalarNode)
+            and not node.style
+            and (line := indentation.swallowed(text, node))
+        ):
+            raise YamlError(
+                f"line {line}: this begins with a hyphen, but its indentation makes it a part of "
+                "the text above it"
+            )
 
 
-def _no_twin(node: yaml.MappingNode) -> None:
+def _keys(node: yaml.MappingNode) -> None:
+    """A key that comes twice is refused: PyYAML would silently forget the first."""
     names = set[str]()
     for key, _ in node.value:
-        if not isinstance(key.value, str) or key.tag == "tag:yaml.org,2002:merge":
+        if not isinstance(key.value, str) or key.tag == scalars.MERGE:
             continue
         if key.value in names:
             raise YamlError(f"{_at(key)}the key {printable(key.value)!r} comes twice")
         names.add(key.value)
+        key.tag = scalars.STR if scalars.is_word(key.tag) else key.tag
 
 
 def _at(node: yaml.Node | yaml.Event) -> str:

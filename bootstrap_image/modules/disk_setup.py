@@ -11,8 +11,9 @@ from bootstrap_image import devices, parttypes
 from bootstrap_image.aliases import device_of
 from bootstrap_image.host import ModuleError
 from bootstrap_image.module import Module, Params
+from bootstrap_image.scalars import plain
 from bootstrap_image.step import Frequency
-from bootstrap_image.table import Table
+from bootstrap_image.table import Table, as_text
 
 if TYPE_CHECKING:
     from bootstrap_image.host import Host
@@ -72,10 +73,14 @@ def _shares(layout: Any) -> list[list[Any]]:
 
 
 def _share(item: list[Any]) -> list[Any]:
-    share: Any = item[0] if item else None
-    kind = str(item[1]) if len(item) == 2 else ""
+    share: Any = plain(item[0]) if item else None
+    kind = as_text(item[1]) if len(item) == 2 else ""
     good = type(share) in (int, float) and 0 < share <= 100 and len(item) <= 2
-    return [share, kind] if good and re.fullmatch(r"[A-Za-z0-9-]*", kind) else []
+    return (
+        [share, kind]
+        if good and re.fullmatch(r"[A-Za-z0-9-]*", "!" if kind is None else kind)
+        else []
+    )
 
 
 def _act(params: Params, host: Host) -> None:

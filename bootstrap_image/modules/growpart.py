@@ -20,14 +20,13 @@ if TYPE_CHECKING:
     from bootstrap_image.host import Host
     from bootstrap_image.table import Table
 
-_OFF = ("off", "false", "False")
+_OFF = ("off", "false", "no")
 
 
 def _read(config: Table) -> Params | None:
     asked = "growpart" in config or "resize_rootfs" in config
     table = config.table("growpart")
-    mode = table.value("mode")
-    mode = "auto" if mode is None else str(mode)
+    mode = table.text("mode", "auto").lower()
     targets = table.texts("devices") or ["/"]
     table.value("ignore_growroot_disabled")
     table.close()

@@ -28,7 +28,7 @@ def _read(config: Table) -> Params | None:
     value = config.value("manage_etc_hosts")
     if value is None:
         return None
-    wanted = _WAYS.get(str(value).lower())
+    wanted = value if isinstance(value, bool) else _WAYS.get(str(value).lower())
     if wanted is None:
         config.error("manage_etc_hosts", f"expected true, false or localhost, found {kind(value)}")
     if not wanted:

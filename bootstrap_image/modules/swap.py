@@ -31,7 +31,7 @@ def _read(config: Table) -> Params | None:
         return None
     table = config.table("swap")
     size, most = _size(table, "size"), _size(table, "maxsize")
-    path = _place(table)
+    path = _place(table) if size else table.text("filename")
     table.close()
     if not size or not path or most is None:
         return None

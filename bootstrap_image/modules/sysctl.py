@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from bootstrap_image.host import ModuleError
 from bootstrap_image.module import Module, Params
+from bootstrap_image.scalars import plain
 from bootstrap_image.table import as_text, kind
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ _NAME = re.compile(r"[a-z]\w*([./-]\w[\w-]*)+", re.ASCII)
 def _read(config: Table) -> Params | None:
     table, values = config.table("sysctl"), dict[str, str]()
     for name, value in table.items():
-        text = as_text(int(value) if isinstance(value, bool) else value)
+        switch = isinstance(plain(value), bool)
+        text = str(int(plain(value))) if switch else as_text(value)
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             table.error(name, "this is no name of a kernel parameter, such as net.ipv4.ip_forward")
         elif text is None or "\n" in text or "\0" in text:
