@@ -7,16 +7,17 @@ import dataclasses
 import json
 from typing import TYPE_CHECKING, Any
 
-from bootstrap_image import merge, yamltext
+from bootstrap_image import merge, whole, yamltext
 from bootstrap_image.findings import child
 from bootstrap_image.modules import EARLY, LAST, LATE, commands, unsupported
+from bootstrap_image.spelling import unknown
 from bootstrap_image.table import Table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bootstrap_image.findings import Report
-    from bootstrap_image.module import Module
+    from bootstrap_image.module import Module, Params
     from bootstrap_image.parts import Part
 
 
@@ -57,8 +58,8 @@ def read(parts: Sequence[Part], report: Report) -> Settings:
         _actions(EARLY, table),
         _actions(LATE, table),
         _actions(LAST, table),
-        commands.script(table, "bootcmd"),
-        commands.script(table, "runcmd"),
+        _commands("bootcmd", table),
+        _commands("runcmd", table),
     )
     _users(table)
     _leftover(table)
@@ -103,16 +104,29 @@ def _merged(
 
 
 def _actions(modules: Sequence[Module], table: Table) -> tuple[Action, ...]:
-    found = [(module, module.read(table)) for module in modules]
+    found: dict[Module, Params] = {}
+    refused = set[str]()
+    for module in modules:
+        before = table.report.errors
+        params = module.read(table) if module.apart else whole.read(table, module.key, module.read)
+        if table.report.errors > before:
+            refused.add(module.key)
+        if params is not None:
+            found[module] = params
+    held = whole.disks(refused, {module.key for module in found}, table)
     return tuple(
         Action(
             module,
             json.dumps({"module": module.name, "params": params}, sort_keys=True).encode(),
             tuple(module.describe(params)),
         )
-        for module, params in found
-        if params is not None
+        for module, params in found.items()
+        if module.key not in held
     )
+
+
+def _commands(key: str, table: Table) -> bytes | None:
+    return whole.read(table, key, lambda config: commands.script(config, key))
 
 
 def _users(table: Table) -> None:
@@ -129,10 +143,13 @@ def _users(table: Table) -> None:
 
 
 def _leftover(table: Table) -> None:
+    known = {*table.used, *unsupported.ERRORS, *unsupported.WARNINGS}
     for key in table.unused():
-        if key in unsupported.ERRORS:
+        if key not in known:
+            table.error(key, unknown(key, known))
+        elif not unsupported.asks(table.value(key)):
+            continue
+        elif key in unsupported.ERRORS:
             table.error(key, unsupported.ERRORS[key])
-        elif key in unsupported.WARNINGS:
-            table.report.warning(table.at(key), unsupported.WARNINGS[key])
         else:
-            table.error(key, "this key is not known here")
+            table.report.warning(table.at(key), unsupported.WARNINGS[key])

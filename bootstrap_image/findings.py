@@ -28,8 +28,10 @@ class Report:
 
     def __init__(self) -> None:
         self._findings: dict[Finding, None] = {}  # the same thing is said once
+        self.errors = 0  # so far; those that are said twice or not at all count as well
 
     def error(self, path: str, message: str) -> None:
+        self.errors += 1
         self._add(Finding(path, message))
 
     def warning(self, path: str, message: str) -> None:

@@ -19,10 +19,20 @@ Params = dict[str, Any]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Module:
-    """One row of the table in `modules`."""
+    """One row of the table in `modules`.
+
+    A module whose keys hold an error does nothing, unless its items stand `apart`: then those that
+    are right are done.
+    """
 
     name: str
     read: Callable[[Table], Params | None]  # None: there is nothing to do
     act: Callable[[Params, Host], None]
     describe: Callable[[Params], list[str]]  # without anything that may be secret
     frequency: Frequency | None = None  # None: as the job says
+    apart: bool = False
+    of: str = ""  # the key that it reads, where that is not its name
+
+    @property
+    def key(self) -> str:
+        return self.of or self.name

@@ -32,7 +32,7 @@ def _read(config: Table) -> Params | None:
             if isinstance(row, list)
             else []
         )
-        if not words or len(words) > 6 or not words[0]:
+        if not words or len(words) > 6 or not words[0] or _odd(row):
             config.error(path, "expected [device, mount point, type, options, dump, pass]")
         elif len(words) == 1 or words[1] is None:
             removed.append(_source(words[0], config))
@@ -46,6 +46,11 @@ def _read(config: Table) -> Params | None:
                 lines.append([str(word) for word in filled])
             _warn(config, path, filled)
     return {"lines": lines, "removed": removed} if lines or removed else None
+
+
+def _odd(row: list[Any]) -> bool:
+    """Whether it has a field that is there, but no text."""
+    return any(word is not None and as_text(word) is None for word in row)
 
 
 def _defaults(config: Table) -> list[str | None]:

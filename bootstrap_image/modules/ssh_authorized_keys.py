@@ -38,4 +38,6 @@ def _act(params: Params, host: Host) -> None:
     host.say(f"{len(params['keys'])} keys for the admin door")
 
 
-MODULE = Module("ssh_authorized_keys", _read, _act, lambda params: [f"{len(params['keys'])} keys"])
+MODULE = Module(
+    "ssh_authorized_keys", _read, _act, lambda params: [f"{len(params['keys'])} keys"], apart=True
+)

@@ -6,7 +6,9 @@ An error where something that was asked for stays undone, a warning where nobody
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
+
+from bootstrap_image.scalars import plain
 
 _PACKAGES = "these hosts have no package manager; bring programs as containers, or below /opt"
 _ACCOUNTS = "the host has no logins; the admin door has keys (ssh_authorized_keys) and one account"
@@ -60,3 +62,12 @@ WARNINGS: Final = {
     "updates": "settings run when their content changes",
     "debug": "findings and the log say what happens",
 }  # fmt: skip
+
+
+def asks(value: Any) -> bool:
+    """Whether a value asks for anything: `[]`, `{}`, `false` and `{enabled: false}` do not."""
+    if isinstance(value, dict):
+        return any(map(asks, value.values()))
+    if isinstance(value, list):
+        return any(map(asks, value))
+    return bool(plain(value))

@@ -7,7 +7,7 @@ import base64
 import re
 from typing import TYPE_CHECKING, Any
 
-from bootstrap_image import places
+from bootstrap_image import permissions, places
 from bootstrap_image.budget import UNPACKED_LIMIT
 from bootstrap_image.decode import DecodeError, gunzip, unbase64
 from bootstrap_image.host import ModuleError
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from bootstrap_image.host import Host
     from bootstrap_image.table import Table
 
+# Where cloud-init, which these hosts have not, looks for scripts.
+_SCRIPTS = "/var/lib/cloud/scripts/"
 _GZIP, _BASE64 = ("gz", "gzip"), ("b64", "base64")
 _ENCODINGS = {
     "": (),
@@ -37,7 +39,7 @@ def _read(config: Table, *, deferred: bool) -> Params | None:
 
 def _entry(entry: Table) -> dict[str, Any] | None:
     path, content = entry.text("path"), _content(entry)
-    mode, owner = _mode(entry), entry.text("owner", "root:root")
+    mode, owner = permissions.read(entry), entry.text("owner", "root:root")
     append, defer = entry.flag("append"), entry.flag("defer")
     if "source" in entry:
         entry.value("source")
@@ -49,6 +51,12 @@ def _entry(entry: Table) -> dict[str, Any] | None:
     elif problem := places.problem(path) if path else "the path is missing":
         entry.error("path", problem)
         return None
+    if path.startswith(_SCRIPTS):
+        entry.report.warning(
+            entry.at("path"),
+            "nothing runs what lies there at later boots; a part of the type "
+            "text/x-shellscript-per-boot does",
+        )
     if not re.fullmatch(r"[\w.-]*(:[\w.-]*)?", owner):
         entry.error("owner", "expected user:group")
         return None
@@ -62,7 +70,7 @@ def _entry(entry: Table) -> dict[str, Any] | None:
 
 
 def _content(entry: Table) -> bytes | None:
-    value, encoding = entry.value("content"), entry.text("encoding").lower().strip()
+    value, encoding = entry.written("content"), entry.text("encoding").lower().strip()
     text = as_text(value) if value is not None else ""
     data = (
         value
@@ -73,7 +81,7 @@ def _content(entry: Table) -> bytes | None:
     )
     steps = _ENCODINGS.get(encoding)
     if data is None:
-        entry.error("content", f"expected a text, found {kind(value)}")
+        entry.error("content", f"expected a text, found {kind(value)}; put it in quotes")
     if steps is None:
         entry.error("encoding", f"expected one of {', '.join(filter(None, _ENCODINGS))}")
     if data is None or steps is None:
@@ -87,26 +95,16 @@ def _content(entry: Table) -> bytes | None:
     return data
 
 
-def _mode(entry: Table) -> int | None:
-    value = entry.value("permissions")
-    if value is None:
-        return 0o644
-    # 0644 without quotes is read by YAML as the octal number that is meant.
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 0o7777:
-        return value
-    if (
-        isinstance(value, str)
-        and re.fullmatch(r"(0o)?[0-7]{1,5}", value)
-        and int(value, 8) <= 0o7777
-    ):
-        return int(value, 8)
-    entry.error("permissions", "expected an octal number in quotes, such as '0644'")
-    return None
-
-
 def _act(params: Params, host: Host) -> None:
+    # All owners first: without one of them nothing is written.
+    owners = dict[str, tuple[int, int]]()
+    host.each(
+        {file["owner"] for file in params["files"] if file["owner"]},
+        lambda owner: owners.update({owner: _ids(owner, host)}),
+    )
+
     def write(file: dict[str, Any]) -> None:
-        owner = _ids(file["owner"], host) if file["owner"] else None
+        owner = owners.get(file["owner"])
         data = base64.b64decode(file["content"])
         put = host.append if file["append"] else host.write
         try:
@@ -146,5 +144,6 @@ def _describe(params: Params) -> list[str]:
 
 MODULE = Module("write_files", lambda config: _read(config, deferred=False), _act, _describe)
 DEFERRED = Module(
-    "write_files_deferred", lambda config: _read(config, deferred=True), _act, _describe
-)
+    "write_files_deferred", lambda config: _read(config, deferred=True), _act, _describe,
+    of="write_files",
+)  # fmt: skip

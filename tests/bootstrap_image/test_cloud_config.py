@@ -75,7 +75,6 @@ def test_everything_that_is_common_becomes_steps_in_the_order_of_cloud_init() ->
         ("1: x", "1: this key is not known"),
         ("hostname: [a]", "hostname: expected a text, found a list"),
         ("hostname: -a", "hostname: a host name"),
-        ("hostname: true", "hostname: expected a text, found true or false"),
         ("preserve_hostname: maybe", "preserve_hostname: expected true or false"),
         ("ntp: [a]", "ntp: expected a table, found a list"),
         ("ntp: {servers: [a, {}]}", "ntp.servers[1]: expected a text, found a table"),
@@ -117,7 +116,7 @@ def test_everything_that_is_common_becomes_steps_in_the_order_of_cloud_init() ->
         ),
         ("runcmd: date", "runcmd: expected a list, found a text"),
         ("runcmd: [{a: b}]", "runcmd[0]: expected a text, or a list of texts, found a table"),
-        ("bootcmd: [[a, [b]]]", "bootcmd[0]: expected a text, or a list of texts"),
+        ("bootcmd: [[a, [b]]]", "bootcmd[0][1]: expected a text, found a list; put it in quotes"),
         ("mounts: [vdb]", "mounts[0]: expected [device"),
         ("mounts: [[ephemeral0, /mnt/a]]", "mounts[0]: ephemeral0 is a name of a cloud"),
         ("mounts: [[ephemeral0.1, /mnt/a]]", "mounts[0]: ephemeral0.1 is a name of a cloud"),
@@ -185,9 +184,15 @@ def test_all_errors_are_said_at_once() -> None:
 
 
 def test_what_nobody_misses_is_a_warning() -> None:
-    data = b"#cloud-config\npackage_update: true\nssh_pwauth: false\nlocale: C\n"
+    data = b"#cloud-config\npackage_update: true\nssh_pwauth: true\nlocale: C\n"
     assert len(warnings(data)) == 3
     assert plan(data).sound
+
+
+def test_a_file_that_only_cloud_init_would_run_is_a_warning() -> None:
+    text = b"#cloud-config\nwrite_files: [{path: /var/lib/cloud/scripts/per-boot/x}]\n"
+    assert "nothing runs what lies there" in warnings(text)[0]
+    assert plan(text).sound
 
 
 def test_a_file_in_the_containers_own_tmp_is_a_warning() -> None:
@@ -216,7 +221,7 @@ def test_binary_content_in_yaml_is_taken() -> None:
     assert base64.b64decode(params(text, "write_files")["files"][0]["content"]) == b"text"
 
 
-@pytest.mark.parametrize("mode", ["0640", "'0640'", "'640'", "'0o640'", "416"])
+@pytest.mark.parametrize("mode", ["0640", "640", "'0640'", "'640'", "'0o640'", "0o640"])
 def test_permissions_may_be_written_in_every_usual_way(mode: str) -> None:
     text = f"write_files: [{{path: /etc/x, permissions: {mode}}}]"
     assert params(text, "write_files")["files"][0]["mode"] == 0o640

@@ -79,11 +79,11 @@ def test_a_file_that_appending_makes_is_like_any_other(host: StandIn) -> None:
     assert stat.S_IMODE((host.root / "etc/a").stat().st_mode) == 0o644
 
 
-def test_an_unknown_owner_stops_that_file_only(host: StandIn) -> None:
+def test_nothing_is_written_while_an_owner_is_unknown(host: StandIn) -> None:
     with pytest.raises(ModuleError, match="nobody-here is not in /etc/passwd"):
-        do("write_files: [{path: /etc/a, owner: nobody-here}, {path: /etc/b, content: b}]", host)
-    assert host.text("etc/b") == "b"
+        do("write_files: [{path: /etc/b, content: b}, {path: /etc/a, owner: nobody-here}]", host)
     assert not (host.root / "etc/a").exists()
+    assert not (host.root / "etc/b").exists()
 
 
 def test_a_link_that_leads_out_of_the_hosts_directories_is_refused(host: StandIn) -> None:

@@ -62,8 +62,8 @@ FORMS: dict[str, tuple[str, list[str], list[str]]] = {
           - {path: /usr/bin/hello, content: x}
           - {path: /etc/x, content: x, perms: '0644'}
         """,
-        ["write_files"],
-        ["write_files[0].path", "write_files[1].perms"],
+        [],
+        ["write_files", "write_files[0].path", "write_files[1].perms"],
     ),
     "a file from elsewhere": (
         "write_files: [{path: /etc/x, source: {uri: 'https://a.example/x'}}]",
@@ -73,14 +73,22 @@ FORMS: dict[str, tuple[str, list[str], list[str]]] = {
     "mounts, with what is filled in and what is removed": (
         """
         mounts:
-          - [ephemeral0, /mnt, auto, "defaults,noexec"]
           - [sdc, /opt/data]
           - [xvdh, /opt/more, auto, "defaults,nofail", "0", "0"]
           - [swap]
         mount_default_fields: [None, None, auto, "defaults,nofail", "0", "2"]
         """,
         ["mounts"],
-        ["mounts[0]"],
+        [],
+    ),
+    "a mount of a disk that only its cloud knows": (
+        """
+        mounts:
+          - [ephemeral0, /mnt, auto, "defaults,noexec"]
+          - [sdc, /opt/data]
+        """,
+        [],
+        ["mounts", "mounts[0]"],
     ),
     "a swap file": (
         "swap: {filename: /swap.img, size: auto, maxsize: 10485760}",
@@ -125,7 +133,7 @@ FORMS: dict[str, tuple[str, list[str], list[str]]] = {
     ),
     "a file system made by a command": (
         "fs_setup: [{label: x, filesystem: ext4, device: /dev/vdb, cmd: mkfs -t ext4 /dev/vdb}]",
-        ["fs_setup"],
+        [],
         ["fs_setup[0].cmd"],
     ),
     "growth": (
@@ -156,7 +164,7 @@ FORMS: dict[str, tuple[str, list[str], list[str]]] = {
           config: {confpath: /etc/ntp.conf, packages: [myntp]}
         """,
         [],
-        ["ntp.ntp_client", "ntp.config"],
+        ["ntp", "ntp.ntp_client", "ntp.config"],
     ),
     "names": (
         """
@@ -175,7 +183,7 @@ FORMS: dict[str, tuple[str, list[str], list[str]]] = {
         ssh_authorized_keys:
           - {KEY}
         ssh_import_id: [lp:someone]
-        ssh_pwauth: false
+        ssh_pwauth: true
         disable_root: true
         """,
         ["ssh_authorized_keys"],
@@ -250,7 +258,12 @@ FORMS: dict[str, tuple[str, list[str], list[str]]] = {
         ["output", "rsyslog", "reporting"],
     ),
     "management": (
-        "puppet: {install: true}\nchef: {run_list: [x]}\nsalt_minion: {}\nansible: {pull: []}",
+        """
+        puppet: {install: true}
+        chef: {run_list: [x]}
+        salt_minion: {conf: {master: a}}
+        ansible: {pull: [x]}
+        """,
         [],
         ["puppet", "chef", "salt_minion", "ansible"],
     ),
@@ -259,7 +272,7 @@ FORMS: dict[str, tuple[str, list[str], list[str]]] = {
         cloud_config_modules: [mounts, [runcmd, always]]
         datasource_list: [Ec2]
         system_info: {default_user: {name: me}}
-        vendor_data: {enabled: false}
+        vendor_data: {enabled: true}
         random_seed: {file: /dev/urandom, data: x}
         disable_ec2_metadata: true
         """,
