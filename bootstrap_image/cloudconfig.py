@@ -7,18 +7,19 @@ import dataclasses
 import json
 from typing import TYPE_CHECKING, Any
 
-from bootstrap_image import merge, whole, yamltext
+from bootstrap_image import frequencies, merge, whole, yamltext
 from bootstrap_image.findings import child
 from bootstrap_image.modules import EARLY, LAST, LATE, commands, unsupported
 from bootstrap_image.spelling import unknown
 from bootstrap_image.table import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from bootstrap_image.findings import Report
     from bootstrap_image.module import Module, Params
     from bootstrap_image.parts import Part
+    from bootstrap_image.step import Frequency
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class Settings:
     last: tuple[Action, ...] = ()
     bootcmd: bytes | None = None
     runcmd: bytes | None = None
+    frequencies: Mapping[str, Frequency] = dataclasses.field(default_factory=dict)
 
 
 def read(parts: Sequence[Part], report: Report) -> Settings:
@@ -60,6 +62,7 @@ def read(parts: Sequence[Part], report: Report) -> Settings:
         _actions(LAST, table),
         _commands("bootcmd", table),
         _commands("runcmd", table),
+        frequencies.read(table),
     )
     _users(table)
     _leftover(table)

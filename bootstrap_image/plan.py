@@ -68,30 +68,30 @@ def plan(data: bytes, *, job: str = "", mode: Mode = Mode.ONCE, fetch: Fetch = n
     default = Frequency(mode.value)
     configs = [part for part in found if part.form is Form.CLOUD_CONFIG]
     settings = cloudconfig.read(configs, report)
-    steps = list(_Steps(job, default, report).all(found, settings))
+    steps = list(_Steps(job, default, settings, report).all(found))
     return Plan(_numbered(steps), report.findings)
 
 
 class _Steps:
-    def __init__(self, job: str, default: Frequency, report: Report) -> None:
+    def __init__(self, job: str, default: Frequency, settings: Settings, report: Report) -> None:
         self._job = job
         self._default = default
+        self._settings = settings
         self._report = report
         self._taken = set[str]()
 
-    def all(self, found: list[Part], settings: Settings) -> Iterator[Step]:
-        named = self._named(found)
+    def all(self, found: list[Part]) -> Iterator[Step]:
+        named, settings = self._named(found), self._settings
         yield from (self._script(*item) for item in named if item[1].form is Form.BOOTHOOK)
         if settings.bootcmd:
-            yield self._commands("bootcmd", settings.bootcmd, settings.source)
-        yield from (self._module(action, settings) for action in settings.early)
-        yield from (self._module(action, settings) for action in settings.late)
+            yield self._commands("bootcmd", settings.bootcmd)
+        yield from map(self._module, (*settings.early, *settings.late))
         for form in _GROUPS:
             group = [self._script(*item) for item in named if item[1].form is form]
             if form is Form.SCRIPT and settings.runcmd:
-                group.append(self._commands("runcmd", settings.runcmd, settings.source))
+                group.append(self._commands("runcmd", settings.runcmd))
             yield from sorted(group, key=lambda step: step.name)
-        yield from (self._module(action, settings) for action in settings.last)
+        yield from map(self._module, settings.last)
 
     def _named(self, found: list[Part]) -> list[tuple[str, Part, bytes]]:
         """Scripts with a name each: the user's, or part-001 by its place, as cloud-init counts."""
@@ -110,23 +110,26 @@ class _Steps:
         return named
 
     def _script(self, name: str, part: Part, content: bytes) -> Step:
-        frequency = _OWN.get(part.form, self._default)
+        frequency = self._often(part.form, _OWN.get(part.form, self._default))
         return Step(self._job, "script", name, part.path, frequency, content)
 
-    def _commands(self, key: str, content: bytes, source: str) -> Step:
+    def _commands(self, key: str, content: bytes) -> Step:
         # bootcmd is documented to run at every boot.
-        frequency = Frequency.ALWAYS if key == "bootcmd" else self._default
-        name = names.unique(key, self._taken)
-        return Step(self._job, "script", name, f"{source}: {key}", frequency, content)
+        frequency = self._often(key, Frequency.ALWAYS if key == "bootcmd" else self._default)
+        name, source = names.unique(key, self._taken), f"{self._settings.source}: {key}"
+        return Step(self._job, "script", name, source, frequency, content)
 
-    def _module(self, action: Action, settings: Settings) -> Step:
+    def _module(self, action: Action) -> Step:
         module = action.module
-        frequency = module.frequency or self._default
-        source = f"{settings.source}: {module.name}"
+        frequency = module.frequency or self._often(module.name, self._default)
+        source = f"{self._settings.source}: {module.name}"
         name = names.unique(module.name, self._taken)
         return Step(
             self._job, "module", name, source, frequency, action.content, summary=action.summary
         )
+
+    def _often(self, name: str, otherwise: Frequency) -> Frequency:
+        return self._settings.frequencies.get(name, otherwise)
 
 
 def _numbered(steps: list[Step]) -> tuple[Step, ...]:

@@ -13,11 +13,12 @@ if TYPE_CHECKING:
 
 def unknown(key: object, known: Iterable[str]) -> str:
     """What is said of a key that nobody knows."""
-    meant = _closest(str(key), known)
+    meant = closest(str(key), known)
     return "this key is not known here" + (f"; did you mean {meant}?" if meant else "")
 
 
-def _closest(key: str, known: Iterable[str]) -> str:
+def closest(key: str, known: Iterable[str]) -> str:
+    """The known key that `key` resembles, or nothing."""
     names = {_bare(name): name for name in known}
     found = difflib.get_close_matches(_bare(key[:100]), names, n=1, cutoff=0.7)
     return names[found[0]] if found else ""

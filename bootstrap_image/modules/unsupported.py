@@ -17,7 +17,6 @@ _SSHD = "the host has no sshd; the admin door takes keys only"
 _PLACES = "write the file with write_files"
 _OTHERS = "this is not supported here; use a script or a container"
 _SOURCES = "the launcher's settings say where user data comes from"
-_ORDER = "the order of modules is fixed here"
 
 ERRORS: Final = {
     **dict.fromkeys(("packages", "apt", "apt_sources", "apt_mirror", "yum_repos", "apk_repos",
@@ -52,7 +51,6 @@ WARNINGS: Final = {
     "grub_dpkg": "these hosts are booted from an image",
     "output": "everything goes to the log of the bootstrap container, and to the console",
     **dict.fromkeys(("datasource_list", "datasource"), _SOURCES),
-    **dict.fromkeys(("cloud_init_modules", "cloud_config_modules", "cloud_final_modules"), _ORDER),
     "system_info": "this describes distributions to cloud-init; it means nothing here",
     "create_hostname_file": "/etc/hostname is always written",
     "byobu_by_default": "there are no logins",

@@ -269,7 +269,7 @@ FORMS: dict[str, tuple[str, list[str], list[str]]] = {
     ),
     "cloud-init's own settings": (
         """
-        cloud_config_modules: [mounts, [runcmd, always]]
+        cloud_config_modules: [mounts, [runcmd, always], [byobu, always]]
         datasource_list: [Ec2]
         system_info: {default_user: {name: me}}
         vendor_data: {enabled: true}
@@ -279,6 +279,7 @@ FORMS: dict[str, tuple[str, list[str], list[str]]] = {
         [],
         [
             "cloud_config_modules",
+            "cloud_config_modules[2]",
             "datasource_list",
             "system_info",
             "vendor_data",
