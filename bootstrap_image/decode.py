@@ -19,6 +19,10 @@ class DecodeError(ValueError):
     """The data is damaged, or more than we take."""
 
 
+class DamagedError(Exception):
+    """A message is damaged, and nothing of it may run; the findings say how."""
+
+
 def gunzip(data: bytes, *, limit: int) -> bytes:
     """All members of a gzip file, at most `limit` bytes."""
     out = bytearray()

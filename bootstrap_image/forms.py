@@ -26,6 +26,10 @@ class Form(enum.StrEnum):
     JINJA = "jinja template"
     UPSTART = "upstart job"
     IGNITION = "Ignition configuration"
+    BUTANE = "Butane configuration"
+    BOTTLEROCKET = "Bottlerocket settings"
+    NODE_CONFIG = "NodeConfig"
+    TALOS = "Talos configuration"
     POWERSHELL = "PowerShell"
 
 
@@ -39,9 +43,26 @@ _STARTS: Final = (
     (re.compile(rb"#cloud-boothook(?![\w-])", re.IGNORECASE), Form.BOOTHOOK),
     (re.compile(rb"#part-handler(?![\w-])", re.IGNORECASE), Form.PART_HANDLER),
     (re.compile(rb"#upstart-job(?![\w-])", re.IGNORECASE), Form.UPSTART),
-    (re.compile(rb"<powershell>|#ps1", re.IGNORECASE), Form.POWERSHELL),
+    (re.compile(rb"<(powershell|script)>|#ps1", re.IGNORECASE), Form.POWERSHELL),
     (re.compile(rb"\x1f\x8b"), Form.GZIP),
-    (re.compile(rb'\{\s*"ignition"\s*:'), Form.IGNITION),
+)
+# Found by what is in them: comments and the order of keys are free.
+_COMMENTS: Final = re.compile(rb"(\s*(#[^\n]*)?\n|---[^\n]*\n)*\s*")
+_CONTENTS: Final = (
+    (re.compile(rb'\{(?=.*"ignition"\s*:\s*\{)', re.DOTALL), Form.IGNITION),
+    (re.compile(rb"\[\s*settings\s*[.\]]|settings\.[\w.\"-]+\s*="), Form.BOTTLEROCKET),
+    (
+        re.compile(rb"(?=.*^variant:\s*\w)(?=.*^version:)[\w-]+:", re.DOTALL | re.MULTILINE),
+        Form.BUTANE,
+    ),
+    (
+        re.compile(rb"(?=.*^apiVersion:\s*[\"']?node\.eks\.aws/)[\w-]+:", re.DOTALL | re.MULTILINE),
+        Form.NODE_CONFIG,
+    ),
+    (
+        re.compile(rb"(?=.*^version:\s*[\"']?v1)(?=.*^machine:)[\w-]+:", re.DOTALL | re.MULTILINE),
+        Form.TALOS,
+    ),
 )
 # A header line first, and one of these two somewhere in the header.
 _MESSAGE_START = re.compile(rb"(From [^\n]*\n)?[A-Za-z][A-Za-z0-9-]*:[ \t]*[^\n]*\n")
@@ -85,7 +106,14 @@ UNSUPPORTED: Final = {
     Form.PART_HANDLER: "part handlers are code inside cloud-init, which is not here; use a script",
     Form.JINJA: "templates are not rendered here; write the values, or ask for them in a script",
     Form.UPSTART: "upstart is not here; write a systemd unit with write_files",
-    Form.IGNITION: "Ignition is not read here; write a script or a cloud-config",
+}
+# Each is the operating system's own, or another one's: nothing is asked of us.
+OTHERS: Final = {
+    Form.IGNITION: "this is an Ignition configuration, for the system's first boot",
+    Form.BUTANE: "this is a Butane configuration, from which Ignition's is made",
+    Form.BOTTLEROCKET: "these are Bottlerocket's own settings",
+    Form.NODE_CONFIG: "this is a NodeConfig, for nodeadm",
+    Form.TALOS: "this is a configuration of Talos",
     Form.POWERSHELL: "this is for Windows",
 }
 
@@ -98,4 +126,11 @@ def form_of(data: bytes) -> Form | None:
             return form
     if _MESSAGE_START.match(start) and _MESSAGE_SIGN.search(start):
         return Form.MESSAGE
-    return None
+    return _form_by_content(data)
+
+
+def _form_by_content(data: bytes) -> Form | None:
+    start = data[:65536]
+    begin = _COMMENTS.match(start)
+    found = start[begin.end() if begin else 0 :]
+    return next((form for pattern, form in _CONTENTS if pattern.match(found)), None)

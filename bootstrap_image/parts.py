@@ -6,17 +6,18 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Final
 
-from bootstrap_image import include
+from bootstrap_image import first_line, include, template
 from bootstrap_image.budget import DEPTH_LIMIT, Budget, BudgetError
 from bootstrap_image.decode import (
     GZIP_MAGIC,
+    DamagedError,
     DecodeError,
     gunzip,
     looks_like_base64,
     unbase64,
 )
 from bootstrap_image.findings import printable
-from bootstrap_image.forms import TYPES, UNSUPPORTED, VAGUE, Form, form_of
+from bootstrap_image.forms import OTHERS, TYPES, UNSUPPORTED, VAGUE, Form, form_of
 from bootstrap_image.script import BOM
 from bootstrap_image.spec import USER_DATA_LIMIT
 
@@ -52,12 +53,13 @@ def unpack(data: bytes, report: Report, fetch: Fetch) -> list[Part]:
         # Nothing of it: which half of a bomb was meant?
         report.error(ROOT, str(error))
         return []
-    return unpacker.parts
+    return [] if unpacker.damaged else unpacker.parts
 
 
 class _Unpacker:
     def __init__(self, report: Report, fetch: Fetch) -> None:
         self.parts: list[Part] = []
+        self.damaged = False  # then nothing runs: nobody knows what is missing
         self._report = report
         self._fetch = fetch
         self._budget = Budget()
@@ -72,15 +74,20 @@ class _Unpacker:
         try:
             data = self._peel(data)
         except DecodeError as error:
+            self.damaged = True
             self._report.error(path, str(error))
             return
         if not data.strip():
             if depth:
                 self._report.warning(path, "it is empty")
             return
-        form = self._form(data, form)
+        form, data = self._form(data, form)
         if form is None:
-            self._report.error(path, _unknown(data))
+            self._report.error(path, first_line.unknown(data))
+        elif form in OTHERS:
+            self._report.warning(path, OTHERS[form])
+        elif form is Form.JINJA:
+            self._report.error(path, template.refusal(data))
         elif form in UNSUPPORTED:
             self._report.error(path, UNSUPPORTED[form])
         elif form in _NESTED:
@@ -99,12 +106,16 @@ class _Unpacker:
             self._budget.spend(len(data))
         raise BudgetError(f"it is packed more than {DEPTH_LIMIT} times")
 
-    def _form(self, data: bytes, declared: Form | None) -> Form | None:
+    def _form(self, data: bytes, declared: Form | None) -> tuple[Form | None, bytes]:
+        """The form, and the data without the header of a template that is none."""
         found = form_of(data.removeprefix(BOM))
+        if found is Form.JINJA and (plain := template.plain(data)):
+            data, found = plain, form_of(plain)
+            declared = None if declared is Form.JINJA else declared
         if declared is None:
-            return found
+            return found, data
         # A template stays one, whatever its type says: run as it is, it would do nonsense.
-        return found if found in (Form.JINJA, Form.MESSAGE) else declared
+        return (found if found in (Form.JINJA, Form.MESSAGE) else declared), data
 
     def _descend(self, form: Form, data: bytes, path: str, depth: int) -> None:
         if form is Form.INCLUDE:
@@ -116,18 +127,32 @@ class _Unpacker:
         from bootstrap_image import archive, mime
 
         opener = mime.leaves if form is Form.MESSAGE else archive.leaves
-        for leaf in opener(data.removeprefix(BOM), path, self._budget, self._report):
+        try:
+            leaves = opener(data.removeprefix(BOM), path, self._budget, self._report)
+        except DamagedError:
+            self.damaged = True
+            return
+        for leaf in leaves:
             self._leaf(leaf, depth)
 
     def _leaf(self, leaf: Leaf, depth: int) -> None:
         form = TYPES.get(leaf.type)
         if form is None and leaf.type not in VAGUE and not leaf.type.startswith("multipart/"):
-            kind = printable(leaf.type)
-            self._report.error(leaf.path, f"parts of the type {kind} are not supported")
+            self._other_reader(leaf)
             return
         self.open(
             leaf.content, leaf.path, form=form, name=leaf.name, merge=leaf.merge, depth=depth + 1
         )
+
+    def _other_reader(self, leaf: Leaf) -> None:
+        """What is meant for another program is no fault of the user data; a slip is."""
+        kind = printable(leaf.type)
+        if meant := first_line.near(leaf.type, TYPES):
+            self._report.error(leaf.path, f"there is no type {kind}; did you mean {meant}?")
+        else:
+            self._report.warning(
+                leaf.path, f"parts of the type {kind} belong to another program; ignored here"
+            )
 
     def _include(self, address: Include, path: str, depth: int) -> None:
         self._budget.include()
@@ -156,14 +181,3 @@ def _hidden_in_base64(data: bytes) -> bytes | None:
         return None
     # Twice encoded is common: a console that encodes what was encoded already.
     return inner if form_of(inner.removeprefix(BOM)) or looks_like_base64(inner) else None
-
-
-def _unknown(data: bytes) -> str:
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return "it is UTF-16; save it as UTF-8"
-    start = printable(data[:40].decode(errors="replace").partition("\n")[0], 40)
-    return (
-        f"it begins with {start!r}, which is no form of user data: #!, #cloud-config, "
-        "#cloud-config-archive, #cloud-boothook, #include, a MIME message, "
-        "or one of these in gzip or base64"
-    )

@@ -101,7 +101,7 @@ class _Steps:
                 continue
             data = part.content
             if part.form is Form.BOOTHOOK:
-                data = script.without_boothook_line(data)
+                data = script.boothook(data)
             ready = script.prepare(data, part.path, self._report)
             if ready is not None:
                 wanted = names.safe(part.name, part.path, self._report) if part.name else ""

@@ -34,8 +34,10 @@ def prepare(data: bytes, path: str, report: Report) -> bytes | None:
     return data if _shebang(data, path, report) else None
 
 
-def without_boothook_line(data: bytes) -> bytes:
-    return _BOOTHOOK.sub(b"", data, count=1).lstrip()
+def boothook(data: bytes) -> bytes:
+    """Without the line that says what it is; one that names no interpreter is for /bin/sh."""
+    found = _BOOTHOOK.sub(b"", data.removeprefix(BOM), count=1).lstrip()
+    return found if found.startswith((b"#!", *_UTF16)) else b"#!/bin/sh\n" + found
 
 
 def shell(lines: list[str | list[str]]) -> bytes:

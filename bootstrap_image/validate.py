@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bootstrap_image.interpreter import missing
 from bootstrap_image.plan import plan
 from bootstrap_image.spec import USER_DATA_LIMIT, Mode
 
@@ -29,6 +31,7 @@ def main(arguments: Sequence[str]) -> int:
         sys.stderr.write(f"validate: {error}\n")
         return _USAGE
     made = plan(data, mode=mode)
+    made = dataclasses.replace(made, findings=(*made.findings, *missing(made.steps)))
     sys.stdout.write(json.dumps(made.as_json(), indent=2) + "\n")
     return 0 if made.sound else 1
 

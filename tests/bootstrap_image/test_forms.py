@@ -10,6 +10,7 @@ import hashlib
 
 import pytest
 
+from bootstrap_image import interpreter
 from bootstrap_image.include import Include
 from bootstrap_image.plan import plan
 from bootstrap_image.spec import USER_DATA_LIMIT, Mode
@@ -102,12 +103,17 @@ def test_a_script_is_found_in_every_wrapping(data: bytes) -> None:
         (b"\x1f\x8b\x00" + b"x" * 40, "damaged"),
         (b"hello", "no form of user data"),
         (b"\xff\xfe#\0!\0", "UTF-16"),
-        (b"## template: jinja\n#cloud-config\n", "not rendered"),
+        (b"## template: jinja\n#cloud-config\nhostname: {{ v1.name }}\n", "line 3 has {{"),
+        (b"## template: jinja\n#!/bin/sh\n\n{% if x %}\n", "line 4 has {%"),
+        (b"# cloud-config\nhostname: a\n", "did you mean '#cloud-config'?"),
+        (b"#cloud_config\nhostname: a\n", "did you mean '#cloud-config'?"),
+        (b"cloud-config\nhostname: a\n", "did you mean '#cloud-config'?"),
+        (b"#cloud-boothok\n", "did you mean '#cloud-boothook'?"),
+        (b"# !/bin/bash -e\necho\n", "did you mean '#!/bin/bash -e'?"),
+        (b"!#/usr/bin/env bash\n", "did you mean '#!/usr/bin/env bash'?"),
         (b"#part-handler\n", "part handlers"),
         (b"#cloud-config-jsonp\n[]", "JSON patches"),
         (b"#upstart-job\n", "upstart"),
-        (b'{"ignition": {"version": "3.0.0"}}', "Ignition"),
-        (b"<powershell>", "Windows"),
         (b"#cloud-config\nx: [1", "line "),
         (b"#cloud-config\n- a\n", "a table of keys"),
         (b"#cloud-config\nhostname: \xff\n", "no UTF-8"),
@@ -117,9 +123,8 @@ def test_a_script_is_found_in_every_wrapping(data: bytes) -> None:
         (b"#cloud-config\na: " + b"[" * 5000, "nested too deeply"),
         (b"#!/bin/sh\0\n", "no absolute path"),
         (b"#!sh\n", "no absolute path"),
-        (b"#cloud-boothook\necho\n", "begins with #!"),
         (message(("text/x-shellscript", b"echo\n", "")), "begins with #!"),
-        (message(("text/x-lua", b"x\n", "")), "text/x-lua are not supported"),
+        (message(("text/x-shelscript", SCRIPT, "")), "did you mean text/x-shellscript?"),
         (message(("text/x-shellscript", SCRIPT, "Launch-Index: 1\n")), "Launch-Index"),
         (
             message(("text/x-shellscript", b"#!!!", "Content-Transfer-Encoding: base64\n")),
@@ -139,6 +144,107 @@ def test_bad_input_is_refused_with_its_reason(data: bytes, said: str) -> None:
     assert len(found) == 1, found
     assert said in found[0]
     assert plan(data).steps == ()
+
+
+OPENING = b'MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary="cut"\n\n'
+PART = b"--cut\nContent-Type: text/x-shellscript\n\n" + SCRIPT
+END = b"\n--cut--\n"
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (OPENING + PART.replace(b"\n\n#!", b"\n#!") + END, "an empty line is missing"),
+        (OPENING + PART + b"\n--cut\n", "does not end with --"),
+        (OPENING + PART + b"\n--cut", "does not end with --"),
+        (OPENING + PART + b"\n--cut\nContent-Type: application/node.eks.aws\n\nx" + END,
+         "application/node.eks.aws belong to another program"),
+        (OPENING + b"--cut\nContent-Type: x-special\n\nx\n" + PART + END,
+         "belong to another program"),
+        (OPENING + b"--cut\nContent-Type: text/plain\n\napiVersion: node.eks.aws/v1alpha1\n"
+         + PART + END, "NodeConfig"),
+    ],
+)  # fmt: skip
+def test_a_message_as_it_is_found_in_the_wild_runs_with_a_warning(data: bytes, said: str) -> None:
+    made = plan(data)
+    assert [step.content.rstrip(b"\n") for step in made.steps] == [SCRIPT.rstrip(b"\n")]
+    assert made.sound
+    assert [said in finding.message for finding in made.findings] == [True]
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        b"--cut\nContent-Type: text/x-shellscript\nContent-Transfer-Encoding: base64\n\nIyEv*\n",
+        b"--cut\nContent-Type: application/gzip\nContent-Transfer-Encoding: base64\n\n"
+        + base64.b64encode(gzipped(SCRIPT)[:-9]) + b"\n",
+        b"--cut\nContent-Type: multipart/mixed; boundary=in\n\n--in\n\n#!/bin/sh\n",
+        b"--cut\nContent-Type: multipart/mixed\n\n#!/bin/sh\n",
+    ],
+)  # fmt: skip
+def test_nothing_of_a_message_runs_when_a_part_of_it_is_damaged(damaged: bytes) -> None:
+    made = plan(OPENING + PART + b"\n" + damaged + END)
+    assert made.steps == ()
+    assert not made.sound
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"ignition": {"version": "3.3.0"}, "storage": {"files": []}}',
+        b'{\n  "storage": {},\n  "ignition": {"version": "2.2.0"}\n}',
+        gzipped(b'{"ignition": {"version": "3.3.0"}}'),
+        b"variant: flatcar\nversion: 1.0.0\n",
+        b"# of the node\n\n[settings.kubernetes]\ncluster-name = 'a'\n",
+        b"[settings]\nmotd = 'x'\n",
+        b'settings.motd = "x"\n',
+        b"---\napiVersion: node.eks.aws/v1alpha1\nkind: NodeConfig\n",
+        b"version: v1alpha1\nmachine:\n  type: worker\n",
+        b"<powershell>\n",
+        b"#ps1_sysnative\n",
+    ],
+)
+def test_user_data_of_the_systems_own_is_known_and_no_failure(data: bytes) -> None:
+    made = plan(data)
+    assert made.steps == ()
+    assert [finding.severity for finding in made.findings] == ["warning"]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"## template: jinja\n#!/bin/sh\necho\n",
+        b"#cloud-boothook\n#!/bin/sh\necho\n",
+        b"#cloud-boothook\necho\n",
+        message(("text/cloud-boothook", b"#!/bin/sh\necho\n", "")),
+        message(("text/cloud-boothook", b"echo\n", "")),
+        message(("text/jinja2", b"## template: jinja\n#!/bin/sh\necho\n", "")),
+    ],
+)
+def test_what_needs_no_rendering_and_no_interpreter_of_its_own_runs(data: bytes) -> None:
+    made = plan(data)
+    assert made.findings == ()
+    assert [step.content.rstrip(b"\n") for step in made.steps] == [b"#!/bin/sh\necho"]
+
+
+@pytest.mark.parametrize(
+    ("line", "severity"),
+    [
+        (b"#!/bin/sh -e", None),
+        (b"#!/usr/bin/env sh", None),
+        (b"#!/usr/bin/env -S sh -e", None),
+        (b"#!/opt/own/interpreter", None),
+        (b"#!/host/usr/bin/sh", None),
+        (b"#!/usr/bin/no-such-shell", "error"),
+        (b"#!/usr/bin/env no-such-shell", "warning"),
+        (b"#!/usr/bin/env -S A=b no-such-shell -e", "warning"),
+    ],
+)
+def test_an_interpreter_that_the_image_lacks_is_found_before_the_boot(
+    line: bytes, severity: str | None
+) -> None:
+    found = interpreter.missing(plan(line + b"\necho\n").steps)
+    assert [finding.severity for finding in found] == ([severity] if severity else [])
 
 
 def test_no_user_data_is_nothing_to_do() -> None:
