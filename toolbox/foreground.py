@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from launcher import bounds
 from launcher.errors import HatchwayError
+from toolbox.outlet import Outlet
 from toolbox.spawning import spawn
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 SI_KERNEL: Final = 0x80  # include/uapi/asm-generic/siginfo.h: not sent by a process
 _DEAF: Final = 5.0  # seconds that a client may take to start what it runs
 _LOOK: Final = 0.05
+_WRITTEN: Final = 5.0  # for what an ended client has printed to be on the disk
 _QUESTION: Final = 2.0
 HANDED_ON: Final = (
     signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2,
@@ -37,7 +39,8 @@ class Client:
     """A client that runs, within `blocked`.
 
     `asked_to_end` is the last signal that came to us, `told_to_end` when it first was one that
-    leaves no choice (SIGTERM, SIGHUP; on the monotonic clock). `hears` says whether what is sent
+    leaves no choice (SIGTERM, SIGHUP; on the monotonic clock). `output_lost` is why something that
+    it printed could not be written. `hears` says whether what is sent
     to the client reaches the command by now: until then, but not for ever, it is kept back.
     """
 
@@ -56,16 +59,21 @@ class Client:
         self._kept_back: list[int] = []
         self._kept_until = self._next_look = 0.0
         self._status: int | None = None
-        self._pid = spawn(argv, streams, silent=silent, directory=directory)
+        self._outlet, self._told_of_loss = Outlet(streams), False
+        self._pid = spawn(argv, self._outlet.streams, silent=silent, directory=directory)
+        self._outlet.start()
 
     def wait(self, until: float | None = None, *, grace: float | None = None) -> int | None:
         """The client's status as a shell gives it, or None at `until` on the monotonic clock.
 
         A status that a signal to the client itself caused is below zero. With `grace`, None comes
-        as well so many seconds after we were told to end.
+        as well so many seconds after we were told to end, and once when output is lost.
         """
         watched = {signal.SIGCHLD, *HANDED_ON}
         while not self._reaped():
+            if self.output_lost and not self._told_of_loss:
+                self._told_of_loss = True
+                return None
             if grace is not None and self.told_to_end:
                 soon = self.told_to_end + grace
                 until = soon if until is None else min(until, soon)
@@ -81,6 +89,10 @@ class Client:
             if came is not None and came.si_signo != signal.SIGCHLD:
                 self._hand_on(came)
         return self._status
+
+    @property
+    def output_lost(self) -> OSError | None:
+        return self._outlet.lost
 
     @property
     def killed(self) -> bool:
@@ -149,6 +161,7 @@ class Client:
             done, status = os.waitpid(self._pid, os.WNOHANG)
             if done:
                 self._status = os.waitstatus_to_exitcode(status)
+                self._outlet.finish(_WRITTEN)
         return self._status is not None
 
 

@@ -67,6 +67,12 @@ def run(
             return session.run(claim)
 
 
+def loss(error: OSError, status: int | None) -> str:
+    """What to say where output could not be written; `status` is None while the command runs."""
+    what = "ending the command" if status is None else f"the command ended with status {status}"
+    return f"output is lost, as it cannot be written ({error.strerror}): {what}"
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Session:
     request: Request
@@ -163,6 +169,11 @@ class _Session:
         """The status, and whether the container ended by itself."""
         limit = self.request.timeout
         status = client.wait(time.monotonic() + limit if limit else None, grace=GRACE)
+        if client.output_lost:
+            self.monitor.note(loss(client.output_lost, status))
+            if status is None:
+                self._end(client, plan, grace=HANGUP_GRACE)
+            return Exit.OURS, False
         if status is None and client.told_to_end:
             self._end(client, plan, grace=0)
             return 128 + client.asked_to_end, False

@@ -18,7 +18,7 @@ from launcher.runtimes.base import Entry
 from toolbox import claims, foreground, kept, observing, planning, profiles, sweeping
 from toolbox.claims import Claim, Record
 from toolbox.relay import Relay
-from toolbox.running import GRACE, HANGUP_GRACE, KILLED, NOT_THERE, TIMED_OUT
+from toolbox.running import GRACE, HANGUP_GRACE, KILLED, NOT_THERE, TIMED_OUT, loss
 from toolbox.shells import SHELLS
 
 if TYPE_CHECKING:
@@ -140,6 +140,11 @@ class _Visit:
     def _wait(self, client: foreground.Client) -> int:
         limit = self.request.timeout
         status = client.wait(time.monotonic() + limit if limit else None, grace=GRACE)
+        if client.output_lost:
+            self.monitor.note(loss(client.output_lost, status))
+            client.send(signal.SIGTERM)
+            client.end(grace=HANGUP_GRACE)
+            return Exit.OURS
         if status is None:
             client.settle()
             client.send(signal.SIGTERM)

@@ -39,6 +39,16 @@ class UnheardError(Exception):
 
 
 @contextlib.contextmanager
+def heard() -> Iterator[None]:
+    """For what writes to standard output by itself."""
+    try:
+        yield
+    except OSError as error:
+        streams.abandon(sys.stdout)
+        raise UnheardError(error) from None
+
+
+@contextlib.contextmanager
 def answer() -> Iterator[None]:
     """For what tells of something that is done: done it is, whether or not anybody hears it."""
     try:

@@ -68,7 +68,8 @@ def logs(
         return work.found(there.id).state in ("starting", "running")
 
     chunks = worklog.follow(there.log, going) if follow else worklog.read(there.log)
-    streams.pour(chunks)
+    with output.heard():
+        streams.pour(chunks)
     return Exit.DONE
 
 

@@ -95,6 +95,18 @@ def test_a_pipe_of_many_megabytes_passes_unchanged_and_ends(box: Toolbox, tmp_pa
 
 
 @on_one_engine
+def test_output_that_a_full_disk_cannot_take_ends_the_command_and_is_told(box: Toolbox) -> None:
+    for command in ("echo short", "exec head -c 5000000 /dev/zero", "exec cat /dev/zero"):
+        with open("/dev/full", "w") as full:  # noqa: PTH123
+            done = subprocess.run(
+                box.argv("run", "--", "sh", "-c", command), stdout=full, stderr=subprocess.PIPE,
+                stdin=subprocess.DEVNULL, text=True, check=False, timeout=120,
+            )  # fmt: skip
+        assert done.returncode == 125
+        assert "output is lost" in done.stderr
+        assert "No space left on device" in done.stderr
+
+
 def test_no_value_is_seen_among_the_processes_arguments(box: Toolbox) -> None:
     with box.start("-e", "TOKEN", "--", "sh", "-c", "echo up; cat") as going:
         assert going.stdout is not None

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -52,6 +53,27 @@ def test_the_status_is_the_clients(script: str, status: int) -> None:
 def test_a_program_that_is_not_there_is_our_failure() -> None:
     with foreground.blocked():
         assert foreground.Client(("/no/such/program",)).wait() == 125
+
+
+@pytest.mark.parametrize("script", ["echo x", "exec cat /dev/zero", "echo x >&2; exec sleep 60"])
+def test_output_that_cannot_be_written_is_noticed(script: str) -> None:
+    full = os.open("/dev/full", os.O_WRONLY)
+    with foreground.blocked():
+        client = foreground.Client((SH, "-c", script), streams=(0, full, full))
+        client.wait()
+        assert client.output_lost is not None
+        assert client.output_lost.errno == errno.ENOSPC
+        client.send(signal.SIGKILL)
+        assert client.wait() is not None
+    os.close(full)
+
+
+def test_output_to_a_file_arrives_whole_and_in_its_order(tmp_path: Path) -> None:
+    with (tmp_path / "output").open("wb") as file, foreground.blocked():
+        streams = (0, file.fileno(), file.fileno())
+        script = "head -c 1000000 /dev/zero; echo error >&2; echo output"
+        assert foreground.Client((SH, "-c", script), streams=streams).wait() == 0
+    assert (tmp_path / "output").read_bytes() == bytes(1_000_000) + b"error\noutput\n"
 
 
 def test_waiting_ends_at_the_time_limit() -> None:
