@@ -45,6 +45,7 @@ def pour(
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env=environment(env),
+            cwd="/",  # where we are may be gone
             start_new_session=True,  # a group of its own, that can be ended as one
         )
     except OSError as error:

@@ -84,7 +84,8 @@ def run(
     check: bool = True,
     directory: Path | None = None,
 ) -> Completed:
-    """Run `argv` for at most `timeout` seconds, in `directory` or where we are.
+    """Run `argv` for at most `timeout` seconds, in `directory` or the root: where we are is our
+    caller's, and may be gone.
 
     `stdin` is data or chunks of it, otherwise nothing. Raises `HostError` when the program is
     missing, does not end in time, or (with `check`) fails.
@@ -96,7 +97,7 @@ def run(
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=environment(env),
-            cwd=directory,
+            cwd=directory or "/",
         )
     except OSError as error:
         message = f"cannot run {argv[0]}: {error.strerror}"

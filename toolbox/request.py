@@ -9,6 +9,7 @@ import re
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 
+from admin_image import spec
 from launcher.errors import UsageError
 from launcher.runtimes import Wish
 from toolbox import profiles
@@ -30,7 +31,13 @@ _BEFORE_ALL: Final = frozenset(
     {"GCONV_PATH", "GLIBC_TUNABLES", "LOCPATH", "BASH_ENV", "BASHOPTS", "ENV", "PROMPT_COMMAND"}
     | {"PS1", "PS2", "PS4", "SHELLOPTS"}
 )
+# A mount there would hide what the kernel or the toolbox puts there, or cannot be made.
+_TAKEN: Final = ("/proc", "/sys", "/dev", spec.HOST)
+_LAST_ID: Final = 2**32 - 2  # the one after it stands for none
 _USER: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?")
+
+
+_NO_TEXT: Final = "holds bytes that are no UTF-8, which container engines do not hand on"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -71,6 +78,7 @@ class Request:
 
 def parse_volume(text: str) -> Volume:
     """`SOURCE:TARGET[:ro|rw]`; `ValueError` says what is wrong."""
+    parse_text(text)
     source, _, rest = text.partition(":")
     target, _, mode = rest.partition(":")
     if not source.startswith("/") or not target.startswith("/") or mode not in ("", "ro", "rw"):
@@ -81,6 +89,10 @@ def parse_volume(text: str) -> Volume:
         raise ValueError(message)
     if ".." in PurePosixPath(target).parts or PurePosixPath(target) == PurePosixPath("/"):
         message = f"{target!r} is no place for it"
+        raise ValueError(message)
+    taken = next((place for place in _TAKEN if f"{target}/".startswith(f"{place}/")), "")
+    if taken:
+        message = f"{target!r} is no place for it: {taken} is the toolbox's own"
         raise ValueError(message)
     if not Path(source).exists():  # docker would make a directory of it
         message = f"there is no {source} on this host"
@@ -100,6 +112,9 @@ def parse_variable(text: str) -> tuple[str, str]:
     value = value if given else os.environ[name]
     if "\0" in value:
         message = f"the value of {name} holds a NUL"
+        raise ValueError(message)
+    if not _is_text(value):
+        message = f"the value of {name} {_NO_TEXT}"
         raise ValueError(message)
     return name, value
 
@@ -125,14 +140,35 @@ def variables(texts: Iterable[str]) -> dict[str, str]:
     return dict(parse_variable(text) for text in texts)
 
 
-def parse_user(text: str) -> str:
-    if text and not _USER.fullmatch(text):
-        message = f"expected USER or USER:GROUP, not {text!r}"
+def parse_text(text: str) -> str:
+    """Engines replace what is no UTF-8, silently: the command would get other bytes."""
+    if not _is_text(text):
+        message = f"{text[:40]!r} {_NO_TEXT}"
         raise ValueError(message)
     return text
 
 
+def _is_text(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # bytes of the command line that are none
+        return False
+    return True
+
+
+def parse_user(text: str) -> str:
+    if text and not _USER.fullmatch(text):
+        message = f"expected USER or USER:GROUP, not {text!r}"
+        raise ValueError(message)
+    for part in text.split(":"):
+        if part.isdecimal() and int(part) > _LAST_ID:
+            message = f"{part} is no number of a user or group: the last one is {_LAST_ID}"
+            raise ValueError(message)
+    return text
+
+
 def parse_workdir(text: str) -> str:
+    parse_text(text)
     if text and (not text.startswith("/") or "\n" in text):
         message = f"expected an absolute path, not {text!r}"
         raise ValueError(message)

@@ -50,6 +50,7 @@ def main() -> NoReturn:
     # The bundle's loader needed it; a child that inherits it would load our libraries.
     os.environ.pop("LD_LIBRARY_PATH", None)
     streams.complete()
+    _stand_somewhere()
     form = output.asked_for(sys.argv[1:])
     signals.answer_early(form)
     try:
@@ -80,6 +81,14 @@ def main() -> NoReturn:
         output.error(_defect(defect), form)
         sys.exit(Exit.FAILED)
     sys.exit(status if isinstance(status, int) else Exit.DONE)
+
+
+def _stand_somewhere() -> None:
+    """Programs and libraries fail in a directory that was removed; no path leads from there."""
+    try:
+        os.getcwd()  # noqa: PTH109 - an object of it is not wanted
+    except FileNotFoundError:
+        os.chdir("/")
 
 
 def _add_commands(first: str) -> None:

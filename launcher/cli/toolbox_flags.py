@@ -114,6 +114,8 @@ class Flags:
         checked = options.checked
         volumes = [checked("--volume", requests.parse_volume, text) for text in self.volume or ()]
         variables = [checked("--env", requests.parse_variable, text) for text in self.env or ()]
+        for number, word in enumerate(command, 1):
+            checked(f"word {number} of the command", requests.parse_text, word)
         image = self.image or own.source or usual.image or settings.admin.source
         wanted = requests.Request(
             image=options.checked_image(image),

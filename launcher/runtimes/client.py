@@ -26,6 +26,7 @@ _FLAGS: Final = {
 }  # fmt: skip
 # nerdctl has no such option before its version 2.1, and no such setting either.
 _USER_NAMESPACES: Final = ("docker", "podman")
+_LONGEST_LINE: Final = 65_536  # bufio.MaxScanTokenSize in Go, which both clients read it with
 
 
 def run_arguments(
@@ -55,14 +56,17 @@ def run_arguments(
 
 
 def environment_text(environment: Mapping[str, str]) -> bytes:
-    """The file for `--env-file`, which knows no quotes, so that no value may hold a line break."""
+    """The file for `--env-file`, which knows no quotes: lines without breaks, and not too long."""
+    lines = []
     for name, value in environment.items():
-        if "\n" in value:
-            message = f"the value of {name} holds a line break"
+        line = f"{name}={value}\n".encode(errors="surrogateescape")
+        if "\n" in value or len(line) > _LONGEST_LINE:
+            problem = "holds a line break" if "\n" in value else "has more than 64 KiB"
+            message = f"the value of {name} {problem}"
             hint = "Only containerd takes such a value; put it into a file and mount that."
             raise UsageError("usage.invalid", message, hint)
-    lines = "".join(f"{name}={value}\n" for name, value in environment.items())
-    return lines.encode(errors="surrogateescape")
+        lines.append(line)
+    return b"".join(lines)
 
 
 def _namespaces(plan: Plan, engine: str) -> Iterator[str]:

@@ -6,6 +6,7 @@ https://github.com/opencontainers/runtime-spec/blob/main/config.md
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any, Final
 
 from hostview import seccomp_allow
@@ -61,6 +62,8 @@ def _process(
     own = [*(image.get("Entrypoint") or ()), *(image.get("Cmd") or ())]
     return {
         "terminal": plan.terminal,
+        # From the beginning: the client tells it of changes, and of the first size too late.
+        **(_console_size() if plan.terminal else {}),
         "user": {
             "uid": account.uid, "gid": account.gid, "additionalGids": list(account.groups),
         },
@@ -72,6 +75,14 @@ def _process(
         "rlimits": _rlimits(plan),
         "oomScoreAdj": plan.limits.oom_score_adj,
     }  # fmt: skip
+
+
+def _console_size() -> dict[str, Any]:
+    try:
+        columns, lines = os.get_terminal_size(0)
+    except OSError:
+        return {}
+    return {"consoleSize": {"height": lines, "width": columns}} if lines and columns else {}
 
 
 def _lsm(plan: Plan, lsm: Lsm) -> dict[str, str]:

@@ -107,6 +107,23 @@ def test_output_that_a_full_disk_cannot_take_ends_the_command_and_is_told(box: T
         assert "No space left on device" in done.stderr
 
 
+def test_neither_a_large_value_nor_a_directory_that_is_gone_hinders_a_start(
+    box: Toolbox, tmp_path: Path
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    value = "x" * 65_000
+    script = 'cd "$0"; rmdir "$0"; exec "$@"'
+    argv = box.argv(
+        "run", "--env", f"LARGE={value}", "--", "sh", "-c", "echo ${#LARGE}; echo ${#0}", value
+    )
+    done = subprocess.run(
+        ("sh", "-c", script, gone, *argv), capture_output=True, text=True, check=False,
+        stdin=subprocess.DEVNULL, timeout=120,
+    )  # fmt: skip
+    assert done.stdout.split() == ["65000", "65000"], done.stderr
+
+
 def test_no_value_is_seen_among_the_processes_arguments(box: Toolbox) -> None:
     with box.start("-e", "TOKEN", "--", "sh", "-c", "echo up; cat") as going:
         assert going.stdout is not None
@@ -162,15 +179,23 @@ def test_volumes_users_and_directories_are_as_asked(box: Toolbox, tmp_path: Path
         (("--volume", "relative:/x"), "relative:/x"),
         (("--volume", "/no/such/place:/x"), "/no/such/place"),
         (("--volume", "/tmp:/a/../b"), "/a/../b"),
+        (("--volume", "/tmp:/proc"), "/proc is the toolbox's own"),
+        (("--volume", "/tmp:/dev/shm"), "/dev is the toolbox's own"),
+        (("--volume", "/tmp:/host/x"), "/host is the toolbox's own"),
+        (("--volume", "/tmp:/\udcff"), "no UTF-8"),
         (("--env", "no name=1"), "no name"),
+        (("--env", "NAME=a\udcff"), "the value of NAME holds bytes that are no UTF-8"),
+        (("--user", "99999999999"), "the last one is 4294967294"),
+        (("--user", "0:4294967295"), "the last one is 4294967294"),
         (("--env", "NOT_SET_ANYWHERE"), "NOT_SET_ANYWHERE"),
         (("--user", "a b"), "a b"),
         (("--workdir", "here"), "here"),
         (("--profile", "root"), "observe, general, netadmin, sysadmin"),
         (("--pull", "sometimes"), "sometimes"),
         (("--tty", "--no-tty"), "exclude"),
+        (("--", "echo", "\udcff"), "word 2 of the command"),
     ],
-    ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
+    ids=lambda value: ascii(" ".join(value)) if isinstance(value, tuple) else None,
 )
 def test_bad_input_is_refused_before_anything_starts(
     box: Toolbox, arguments: tuple[str, ...], word: str
@@ -223,6 +248,9 @@ def test_a_shell_is_found_in_an_image_that_has_but_one(box: Toolbox) -> None:
 
 
 def test_a_terminal_has_its_size_its_keys_and_its_status(box: Toolbox) -> None:
+    # Clients of others tell the size when the command runs already.
+    for _ in range(3 if box.engine == "containerd" else 0):
+        assert "33 101" in box.on_terminal("run", "-t", "--", "stty", "size").read()
     shell = box.on_terminal("enter")
     shell.expect(r"\[root@toolbox:\S+ /\]# ")
     shell.sendline("stty size; tty")

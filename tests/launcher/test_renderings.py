@@ -70,6 +70,8 @@ def test_no_value_of_the_environment_is_among_the_arguments() -> None:
     assert client.environment_text(PLAN.environment) == b"TOKEN=s3cret word\n"
     with pytest.raises(UsageError, match="TOKEN holds a line break"):
         client.environment_text({"TOKEN": "a\nb"})
+    with pytest.raises(UsageError, match="more than 64 KiB"):
+        client.environment_text({"TOKEN": "a" * (1 << 16)})
 
 
 def test_confinement_is_the_engines_own_unless_the_plan_is_open() -> None:
