@@ -64,7 +64,6 @@ def read(parts: Sequence[Part], report: Report) -> Settings:
         _commands("runcmd", table),
         frequencies.read(table),
     )
-    _users(table)
     _leftover(table)
     return settings
 
@@ -130,19 +129,6 @@ def _actions(modules: Sequence[Module], table: Table) -> tuple[Action, ...]:
 
 def _commands(key: str, table: Table) -> bytes | None:
     return whole.read(table, key, lambda config: commands.script(config, key))
-
-
-def _users(table: Table) -> None:
-    if "users" not in table:
-        table.value("users")
-        return
-    value = table.value("users")
-    for number, user in enumerate(value if isinstance(value, list) else [value]):
-        path = child(table.at("users"), number)
-        if user == "default":
-            table.report.warning(path, "the default user is the one of the admin door")
-        else:
-            table.report.error(path, unsupported.ERRORS["user"])
 
 
 def _leftover(table: Table) -> None:

@@ -2,6 +2,7 @@
 """The modules of cloud-config, in the order in which they run.
 
 The order is cloud-init's: files before what reads them, disks before what is mounted from them.
+But accounts come before the files that they own, and homes when what holds them is mounted.
 """
 
 from __future__ import annotations
@@ -22,16 +23,19 @@ from bootstrap_image.modules import (
     swap,
     sysctl,
     timezone,
+    users,
     write_files,
 )
 
 EARLY: Final = (
+    users.MODULE,
     write_files.MODULE,
     growpart.MODULE,
     disk_setup.MODULE,
     fs_setup.MODULE,
     mounts.MODULE,
     swap.MODULE,
+    users.HOMES,
     hostname.MODULE,
     hosts.MODULE,
     ca_certs.MODULE,

@@ -21,7 +21,7 @@ _SOURCES = "the launcher's settings say where user data comes from"
 ERRORS: Final = {
     **dict.fromkeys(("packages", "apt", "apt_sources", "apt_mirror", "yum_repos", "apk_repos",
                      "snap", "zypper", "debconf_selections"), _PACKAGES),
-    **dict.fromkeys(("groups", "chpasswd", "password", "user"), _ACCOUNTS),
+    **dict.fromkeys(("chpasswd", "password", "user"), _ACCOUNTS),
     "ssh_import_id": "keys are not fetched from there; give them in ssh_authorized_keys",
     "ssh_keys": "host keys of the admin door are made on the host",
     "power_state": "the machine is not turned off from here; kubelet starts next",

@@ -130,7 +130,7 @@ def _id(name: str, file: str, host: Host) -> int:
         fields = line.split(":")
         if fields[0] == name and len(fields) > 2:
             return int(fields[2])
-    raise ModuleError(f"{name} is not in {file} of the host")
+    raise ModuleError(f"{name} is not in {file} of the host; `users` and `groups` can add it")
 
 
 def _describe(params: Params) -> list[str]:

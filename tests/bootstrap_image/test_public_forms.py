@@ -203,8 +203,18 @@ FORMS: dict[str, tuple[str, list[str], list[str]]] = {
         chpasswd: {{expire: false, users: [{{name: root, password: x, type: text}}]}}
         password: x
         """,
+        ["users", "users_homes", "ssh_authorized_keys"],
+        ["users[0]", "users[1].ssh_authorized_keys", "chpasswd", "password"],
+    ),
+    "an account for a service": (
+        """
+        groups: [data, {logs: [svc]}]
+        users:
+          - {name: svc, uid: 1500, gecos: A service, primary_group: data, groups: 'logs, adm',
+             system: true, shell: /usr/sbin/nologin, lock_passwd: true}
+        """,
+        ["users"],
         [],
-        ["groups", "users[0]", "users[1]", "chpasswd", "password"],
     ),
     "certificates": (
         "ca_certs:\n  remove_defaults: false\n  trusted:\n    - |\n"
@@ -319,6 +329,7 @@ INTO = {
     "fqdn": "hostname",
     "prefer_fqdn_over_hostname": "hostname",
     "ca-certs": "ca_certs",
+    "groups": "users",
 }
 
 
