@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ntp: servers and pools for the host's chrony, or its systemd-timesyncd."""
+"""ntp: servers and pools for the host's chrony, or its systemd-timesyncd.
+
+Without any, the client runs with the sources that the host gives it, or with the default pools.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import dataclasses
 import re
 from typing import TYPE_CHECKING
 
+from bootstrap_image import time_sources
 from bootstrap_image.host import ModuleError
 from bootstrap_image.module import Module, Params
 
@@ -28,8 +32,6 @@ _KNOWN = (
 )
 # For a chrony that had no configuration in /etc.
 _EMPTY = "driftfile /var/lib/chrony/drift\nmakestep 1.0 3\nrtcsync\n"
-_BEGIN, _END = "# hatchway: begin", "# hatchway: end"
-_OFF = "#hatchway# "
 
 
 def _read(config: Table) -> Params | None:
@@ -48,20 +50,42 @@ def _read(config: Table) -> Params | None:
     if client not in _CLIENTS:
         table.error("ntp_client", f"expected one of {', '.join(_CLIENTS)}")
         return None
-    if not enabled or not (servers or pools):
+    # `{}` is left where a template had nothing to fill in; whoever wants the time says so.
+    if not enabled or not (servers or pools or "enabled" in table or "ntp_client" in table):
         return None
     return {"servers": servers, "pools": pools, "client": client}
 
 
 def _act(params: Params, host: Host) -> None:
     client = _client(params["client"], host)
-    if client.name == "chrony":
-        text = chrony_text(host.read(client.file) or _EMPTY, params["servers"], params["pools"])
+    before, named = host.read(client.file), bool(params["servers"] or params["pools"])
+    own = not named and _has_own(client, before, host)
+    pools = params["pools"] if named else time_sources.default_pools(host)
+    text = _own(client, before) if own else _ours(client, before, params["servers"], pools)
+    if text:
+        host.write(client.file, text.encode())
     else:
-        # The empty one first: what the host lists elsewhere would be added to ours.
-        text = f"[Time]\nNTP=\nNTP={' '.join([*params['servers'], *params['pools']])}\n"
-    host.write(client.file, text.encode())
-    _restart(client, host)
+        host.remove(client.file)
+    _restart(client, host, changed=text != before)
+    host.say(f"{client.unit} has {'the sources of the host' if own else 'the new sources'}")
+
+
+def _own(client: _Client, before: str) -> str:
+    """The file without ours; empty where there was none."""
+    return time_sources.chrony_own(before) if client.name == "chrony" else ""
+
+
+def _ours(client: _Client, before: str, servers: list[str], pools: list[str]) -> str:
+    if client.name == "chrony":
+        return time_sources.chrony_text(before or _EMPTY, servers, pools)
+    # The empty one first: what the host lists elsewhere would be added to ours.
+    return f"[Time]\nNTP=\nNTP={' '.join([*servers, *pools])}\n"
+
+
+def _has_own(client: _Client, before: str, host: Host) -> bool:
+    if client.name == "chrony":
+        return time_sources.chrony_has_own(before, host)
+    return time_sources.timesyncd_has_own(client.file, host)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -89,20 +113,6 @@ def _client(wants: str, host: Host) -> _Client:
     raise ModuleError(f"the host has no {wants}")
 
 
-def chrony_text(text: str, servers: list[str], pools: list[str]) -> str:
-    """The configuration with our sources instead of its own; twice the same changes nothing."""
-    kept, ours = list[str](), False
-    for line in text.splitlines():
-        ours = ours or line == _BEGIN
-        if not ours:
-            kept.append(f"{_OFF}{line}" if re.match(r"\s*(server|pool|peer)\s", line) else line)
-        ours = ours and line != _END
-    sources = [f"server {name} iburst" for name in servers] + [
-        f"pool {name} iburst" for name in pools
-    ]
-    return "\n".join([*kept, _BEGIN, *sources, _END]) + "\n"
-
-
 def _has(host: Host, unit: str) -> bool:
     places = ("/usr/lib/systemd/system", "/lib/systemd/system")
     return host.exists(f"/etc/systemd/system/{unit}") or any(
@@ -116,17 +126,18 @@ def _active(unit: str, host: Host) -> bool:
     return said.strip() in ("active", "activating", "reloading")
 
 
-def _restart(client: _Client, host: Host) -> None:
-    if client.active:
+def _restart(client: _Client, host: Host, *, changed: bool) -> None:
+    if client.active and changed:
         host.run("systemctl", "restart", client.unit)
-    else:
+    elif not client.active:
         host.run("systemctl", "enable", client.unit)
         # What waits for us, or for what comes after us, must not be waited for.
         host.run("systemctl", "--no-block", "start", client.unit)
-    host.say(f"{client.unit} has the new sources")
 
 
 MODULE = Module(
     "ntp", _read, _act,
-    lambda params: [f"NTP from {', '.join([*params['servers'], *params['pools']])}"],
+    lambda params: [
+        f"NTP from {', '.join([*params['servers'], *params['pools']]) or 'the default sources'}"
+    ],
 )  # fmt: skip
