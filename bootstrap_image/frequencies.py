@@ -48,6 +48,10 @@ _STEPS: Final[dict[str, tuple[str, ...]]] = {
     "timezone": ("timezone",),
     "final_message": ("final_message",),
 }
+# Those that do nothing here, and are called almost like one that does.
+_OTHERS: Final = frozenset(
+    {"scripts_vendor", "ssh_import_id", "ssh_authkey_fingerprints", "set_passwords", "resolv_conf"}
+)
 _NEVER_AGAIN: Final = ("disk_setup", "fs_setup")
 
 
@@ -100,7 +104,8 @@ def _frequency(words: list[str], path: str, config: Table) -> dict[str, Frequenc
 
 
 def _unknown(name: str, path: str, config: Table) -> None:
-    if meant := spelling.closest(name, _STEPS):
+    meant = "" if name in _OTHERS else spelling.closest(name, _STEPS)
+    if meant:
         config.error(path, f"this module is not known here; did you mean {meant}?")
     else:
         config.report.warning(config.at(path), "this module does nothing here")

@@ -16,6 +16,7 @@ _SSHD = "the host has no sshd; the admin door takes keys only"
 
 _PLACES = "write the file with write_files"
 _OTHERS = "this is not supported here; use a script or a container"
+_READERS = "this is for another reader of user data; write units and files with write_files"
 _SOURCES = "the launcher's settings say where user data comes from"
 
 ERRORS: Final = {
@@ -32,6 +33,7 @@ ERRORS: Final = {
     "reporting": "use `hatchway bootstrap status --output json`",
     "network": "networks are set up before user data is read",
     "disable_ec2_metadata": "use a script: ip route add prohibit 169.254.169.254",
+    **dict.fromkeys(("coreos", "k3os", "rancher"), _READERS),
     "device_aliases": "expected a table of names and devices",
     **dict.fromkeys(("chef", "puppet", "salt_minion", "ansible", "mcollective", "landscape",
                      "ubuntu_pro", "ubuntu_advantage", "lxd", "rh_subscription", "spacewalk",
@@ -41,14 +43,16 @@ ERRORS: Final = {
 WARNINGS: Final = {
     **dict.fromkeys(("package_update", "package_upgrade", "package_reboot_if_required",
                      "apt_update", "apt_upgrade", "apt_reboot_if_required", "apt_pipelining",
-                     "apt_preserve_sources_list"), _PACKAGES),
+                     "apt_preserve_sources_list", "yum_repo_dir", "repo_upgrade",
+                     "repo_upgrade_exclude", "repo_additions", "repo_releasever"), _PACKAGES),
     **dict.fromkeys(("ssh_pwauth", "disable_root", "disable_root_opts", "ssh_deletekeys",
                      "ssh_genkeytypes", "ssh_publish_hostkeys", "ssh_quiet_keygen",
                      "no_ssh_fingerprints", "ssh", "allow_public_ssh_keys", "authkey_hash",
                      "ssh_fp_console_blacklist", "ssh_key_console_blacklist"), _SSHD),
     **dict.fromkeys(("locale", "locale_configfile"), "these hosts have one locale: C.UTF-8"),
     "vendor_data": "vendor data is not read",
-    "grub_dpkg": "these hosts are booted from an image",
+    **dict.fromkeys(("grub_dpkg", "grub-dpkg"), "these hosts are booted from an image"),
+    "migrate": "there is nothing of an older cloud-init to migrate",
     "output": "everything goes to the log of the bootstrap container, and to the console",
     **dict.fromkeys(("datasource_list", "datasource"), _SOURCES),
     "system_info": "this describes distributions to cloud-init; it means nothing here",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from bootstrap_image import places
 from bootstrap_image.accounts import NOLOGIN
 from bootstrap_image.findings import child
+from bootstrap_image.scalars import plain
 from bootstrap_image.table import Table
 
 if TYPE_CHECKING:
@@ -27,11 +28,17 @@ _UIDS: Final = range(1, (1 << 32) - 1)  # 2^32 - 1 is nobody's: chown(2)
 
 
 def items(config: Table) -> list[Any]:
-    """Everything in `users`: a list, a table, or names with commas between them."""
+    """Everything in `users`: a list, a table by name, or names with commas between them."""
     value = config.written("users")
+    if isinstance(value, dict) and not isinstance(value.get("name"), str):
+        return [_named(name, entry) for name, entry in value.items() if plain(entry) is not False]
     if isinstance(value, str):
         return [word.strip() for word in value.split(",") if word.strip()]
     return value if isinstance(value, list) else [] if value is None else [value]
+
+
+def _named(name: Any, entry: Any) -> Any:
+    return {**entry, "name": name} if isinstance(entry, dict) else name
 
 
 def tables(config: Table) -> list[Table]:

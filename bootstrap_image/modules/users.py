@@ -49,11 +49,11 @@ def _groups(config: Table) -> list[list[Any]]:
     value, found = config.written("groups"), list[list[Any]]()
     for number, item in enumerate(_listed(value)):
         for name, given in item.items() if isinstance(item, dict) else [(as_text(item), None)]:
-            members = [as_text(member) for member in _listed(given)]
-            if not all(word and _NAME.fullmatch(word) for word in (name, *members)):
+            words = [as_text(word) for word in (name, *_listed(given))]
+            if not all(word and _NAME.fullmatch(word) for word in words):
                 path = child(config.at("groups"), number)
                 config.report.error(path, "expected the name of a group, or a table of its members")
-            found.append([name, members])
+            found.append([words[0], words[1:]])
     return found
 
 

@@ -89,6 +89,12 @@ def test_what_cannot_be_obeyed_is_an_error(entry: str, said: str) -> None:
     assert said in found
 
 
+@pytest.mark.parametrize("name", ["scripts-vendor", "ssh-import-id", "byobu", "keys-to-console"])
+def test_how_often_nothing_is_done_is_a_warning(name: str) -> None:
+    (found,) = plan(f"#cloud-config\ncloud_final_modules: [[{name}, always]]".encode()).findings
+    assert (found.severity, found.message) == ("warning", "this module does nothing here")
+
+
 def test_a_list_of_names_changes_nothing_and_says_so() -> None:
     made = plan(
         b"#cloud-config\ncloud_final_modules: [scripts-user, final-message]\nruncmd: [id]\n"

@@ -211,6 +211,15 @@ def test_each_of_several_keys_in_one_entry_is_checked() -> None:
 
 
 @pytest.mark.parametrize(
+    "users", ["{default: true, a: {uid: 1500}, b: false}", "[a]", "a, default", "{name: a}", "a"]
+)
+def test_accounts_may_be_listed_in_every_usual_way(host: StandIn, users: str) -> None:
+    (host.root / "home").mkdir()
+    do(f"users: {users}", host)
+    assert [entry.split(":")[0] for entry in host.text("etc/passwd").splitlines()[2:]] == ["a"]
+
+
+@pytest.mark.parametrize(
     "text", ["users: []", "users: [{name: root}]", "users: [default]", "groups: ''"]
 )
 def test_what_asks_for_no_account_changes_nothing(host: StandIn, text: str) -> None:
