@@ -41,10 +41,13 @@ def boothook(data: bytes) -> bytes:
 
 
 def shell(lines: list[str | list[str]]) -> bytes:
-    """One script of `runcmd` or `bootcmd`: a text is shell, a list is one command word by word."""
+    """One script of `runcmd` or `bootcmd`: a text is shell, a list is one command word by word.
+
+    By bash: on many systems that these lists were written for, sh is bash.
+    """
     return "".join(
         [
-            "#!/bin/sh\n",
+            "#!/bin/bash\n",
             *(f"{line if isinstance(line, str) else _quoted(line)}\n" for line in lines),
         ]
     ).encode(errors="surrogateescape")

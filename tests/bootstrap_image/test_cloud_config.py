@@ -240,7 +240,7 @@ def test_permissions_may_be_written_in_every_usual_way(mode: str) -> None:
 
 def test_a_command_as_a_list_is_quoted_word_by_word() -> None:
     (step,) = plan(b'#cloud-config\nruncmd:\n- [echo, "it\'s", 5]\n- echo $HOME\n- null\n').steps
-    assert step.content == b"#!/bin/sh\n'echo' 'it'\\''s' '5'\necho $HOME\n"
+    assert step.content == b"#!/bin/bash\n'echo' 'it'\\''s' '5'\necho $HOME\n"
 
 
 @pytest.mark.parametrize(

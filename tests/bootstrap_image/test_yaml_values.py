@@ -37,7 +37,7 @@ def script(text: str) -> str:
 @pytest.mark.parametrize("word", WORDS)
 def test_an_argument_reaches_its_command_as_it_was_written(key: str, word: str) -> None:
     assert script(f"{key}:\n- [echo, {word}]\n- - echo\n  - {word}\n") == (
-        f"#!/bin/sh\n'echo' '{word}'\n'echo' '{word}'\n"
+        f"#!/bin/bash\n'echo' '{word}'\n'echo' '{word}'\n"
     )
 
 
@@ -56,7 +56,7 @@ def test_an_argument_that_yaml_reads_as_no_text_is_named_with_its_cure(word: str
 
 @pytest.mark.parametrize("word", ["true", "false", "yes"])
 def test_a_command_may_have_the_name_of_a_boolean(word: str) -> None:
-    assert script(f"runcmd: [{word}]") == f"#!/bin/sh\n{word}\n"
+    assert script(f"runcmd: [{word}]") == f"#!/bin/bash\n{word}\n"
 
 
 @pytest.mark.parametrize("word", ["5", "0750", "22:22", "2024-01-31", "1.5"])
@@ -194,7 +194,7 @@ def test_an_entry_that_its_indentation_puts_into_the_one_before_is_refused(text:
 
 
 def test_a_command_may_go_on_on_the_next_line() -> None:
-    assert script("runcmd:\n- echo a\n  --long b\n") == "#!/bin/sh\necho a --long b\n"
+    assert script("runcmd:\n- echo a\n  --long b\n") == "#!/bin/bash\necho a --long b\n"
 
 
 @pytest.mark.parametrize(
