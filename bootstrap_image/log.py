@@ -10,6 +10,7 @@ from collections import deque
 from pathlib import Path
 from typing import Final
 
+from bootstrap_image.missing import Missing
 from bootstrap_image.spec import LOG_FILE
 
 SIZE_LIMIT: Final = 32 << 20  # bytes; then it becomes the one file before
@@ -80,6 +81,7 @@ class Capture:
     def __init__(self, log: Log, name: str) -> None:
         self._log = log
         self._prefix = f"{name}: ".encode(errors="replace")
+        self.missing = Missing()
         self._rest = b""
         self._left = STEP_LIMIT
         self._lines: deque[bytes] = deque(maxlen=LINES_KEPT)
@@ -107,6 +109,8 @@ class Capture:
 
     def _emit(self, lines: list[bytes]) -> None:
         self._lines.extend(lines)
+        for line in lines:
+            self.missing.feed(line)
         if self._left <= 0 or not lines:
             return
         text = b"".join(self._prefix + line + b"\n" for line in lines)

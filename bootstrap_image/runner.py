@@ -99,6 +99,7 @@ class Runner:
         self._results: list[StepResult] = []
         self._bad: set[str] = set()  # jobs of which anything went wrong
         self._stopped = ""
+        self._warnings: list[dict[str, str]] = []  # of what steps printed
 
     def run(self) -> Exit:
         started, begun = time.time(), time.monotonic()
@@ -108,10 +109,13 @@ class Runner:
         for job, made in plans:
             self._job(job, made, total)
         outcome = self._exit()
-        findings = tuple(
-            {"job": job.name, **dataclasses.asdict(finding)}
-            for job, made in plans
-            for finding in made.findings
+        findings = (
+            *(
+                {"job": job.name, **dataclasses.asdict(finding)}
+                for job, made in plans
+                for finding in made.findings
+            ),
+            *self._warnings,
         )
         self._finish(
             Summary(
@@ -176,6 +180,8 @@ class Runner:
             self._log.say(f"{job.name}: {step.name} failed: {outcome.message}; it is tried again")
             if self._wait(min(2.0 ** (number - 1), _WAIT_LIMIT)):
                 break
+        if warning := capture.missing.warning:
+            self._warn(job, step, warning)
         if outcome.status is Status.SUCCEEDED and (why := durable.settle(job.timeout)):
             outcome = dataclasses.replace(outcome, status=Status.FAILED, message=why)
         return dataclasses.replace(
@@ -210,6 +216,11 @@ class Runner:
         return StepResult(
             record.job, record.step, status, record.exit_status, record.duration, message, path
         )
+
+    def _warn(self, job: Job, step: Step, message: str) -> None:
+        finding = Finding(f"{step.source}: {step.name}", message, "warning")
+        self._warnings.append({"job": job.name, **dataclasses.asdict(finding)})
+        self._log.say(f"warning: {job.name}: {step.name}: {message}")
 
     def _wait(self, seconds: float) -> bool:
         """Whether we were told to stop meanwhile."""

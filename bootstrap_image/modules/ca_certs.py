@@ -46,12 +46,17 @@ def _table(config: Table, key: str) -> Params | None:
     alone = table.flag("remove_defaults") | table.flag("remove-defaults")
     trusted = list[str]()
     for number, text in enumerate(table.texts("trusted")):
-        pems = [_plain(match[1]) for match in _PEM.finditer(text)]
+        pems = certificates(text)
         if not pems or not all(pems):
             table.error(f"trusted[{number}]", "this is no certificate in PEM")
         trusted += [pem for pem in pems if pem]
     table.close()
     return {"trusted": trusted, "alone": alone} if trusted or alone else None
+
+
+def certificates(text: str) -> list[str]:
+    """All that stand in `text`; an empty one for what only looks like a certificate."""
+    return [_plain(match[1]) for match in _PEM.finditer(text)]
 
 
 def _plain(body: str) -> str:
@@ -67,24 +72,30 @@ def _plain(body: str) -> str:
 
 
 def _act(params: Params, host: Host) -> None:
+    add(host, params["trusted"], alone=params["alone"])
+
+
+def add(host: Host, trusted: list[str], *, alone: bool = False, owner: str = "") -> None:
+    """Put certificates into every bundle of the host, in place of the owner's earlier ones."""
     there = {host.real(path): path for path in reversed(_BUNDLES) if host.exists(path)}
     if not there:
         raise ModuleError(f"the host has no bundle of certificates: none of {', '.join(_BUNDLES)}")
 
     def write(path: str) -> None:
-        before = "" if params["alone"] else host.read(path)
-        host.write(path, bundle(before, params["trusted"]).encode())
-        host.say(f"{path} has {len(params['trusted'])} more; services read it when they start")
+        before = "" if alone else host.read(path)
+        host.write(path, bundle(before, trusted, owner).encode())
+        host.say(f"{path} has {len(trusted)} more; services read it when they start")
 
     host.each(sorted(there), write)
 
 
-def bundle(text: str, trusted: list[str]) -> str:
+def bundle(text: str, trusted: list[str], owner: str = "") -> str:
     """The bundle with ours at its end; twice the same changes nothing."""
-    before = text.partition(f"{_BEGIN}\n")[0].rstrip("\n")
-    after = text.partition(f"{_END}\n")[2].rstrip("\n")
-    ours = "\n".join([_BEGIN, *trusted, _END])
-    return "\n".join(part for part in (before, after, ours) if part) + "\n"
+    begin, end = (f"{mark} {owner}".rstrip() for mark in (_BEGIN, _END))
+    before, _, rest = text.partition(f"{begin}\n")
+    after = rest.partition(f"{end}\n")[2].rstrip("\n")
+    ours = "\n".join([begin, *trusted, end]) if trusted or not owner else ""
+    return "\n".join(part for part in (before.rstrip("\n"), after, ours) if part) + "\n"
 
 
 def _describe(params: Params) -> list[str]:

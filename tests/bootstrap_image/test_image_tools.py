@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from bootstrap_image import refused
 from bootstrap_image.spec import Exit, Job, Status
 from tests.bootstrap_image.container import Machine
 
@@ -86,6 +87,30 @@ def test_every_tool_runs_when_etc_and_var_are_the_hosts(image: str, tmp_path: Pa
         record = machine.once(f"#!/bin/bash\n{lines}")
         assert record.last_lines == ()
         assert record.status == Status.SUCCEEDED, machine.output
+
+
+def test_programs_that_would_wreck_the_hosts_etc_do_what_it_needs_or_are_refused(
+    image: str, tmp_path: Path
+) -> None:
+    script = f"""#!/bin/bash
+mkdir -p /etc/ssl/certs /usr/local/share/ca-certificates
+cp /usr/lib/hatchway/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
+cp /etc/ssl/certs/ca-certificates.crt /opt/before
+sed -n '/BEGIN/,/END/p;/END/q' /opt/before > /usr/local/share/ca-certificates/corp.crt
+update-ca-certificates --fresh && update-ca-trust extract || exit 1
+cmp -n "$(stat -c %s /opt/before)" /opt/before /etc/ssl/certs/ca-certificates.crt || exit 2
+[ "$(stat -c %s /etc/ssl/certs/ca-certificates.crt)" -gt "$(stat -c %s /opt/before)" ] || exit 3
+for name in {" ".join(refused.PROGRAMS)}; do
+    "$name" --help
+    [ $? = {refused.STATUS} ] || {{ echo "$name" was run; exit 4; }}
+done
+[ ! -e /etc/ld.so.cache ] || exit 5
+"""
+    with Machine(tmp_path) as machine:
+        record = machine.once(script)
+        assert record.status == Status.SUCCEEDED, machine.output
+        (finding,) = machine.summary().findings
+        assert "apt-get" in finding["message"]
 
 
 SERVER = """
