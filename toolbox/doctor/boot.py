@@ -83,7 +83,11 @@ def check(boot: Boot) -> Iterator[Diagnosis]:
         yield Diagnosis(
             "boot.recent",
             "notice",
-            f"the host booted {count(round(boot.uptime / 60), 'minute')} ago",
+            f"the host booted {_minutes(boot.uptime)} ago",
             (),
             "If nobody asked for that, look at the end of the last boot: `journalctl -b -1 -e`.",
         )
+
+
+def _minutes(seconds: float) -> str:
+    return count(int(seconds // 60), "minute") if seconds >= 60 else "less than a minute"

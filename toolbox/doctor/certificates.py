@@ -111,18 +111,34 @@ def check(certificates: Sequence[Certificate], now: float | None = None) -> Iter
     if early:
         yield Diagnosis(
             "certificates.not-yet-valid", "critical",
-            f"{count(len(early), 'certificate')} begin in the future", _lines(early, now),
+            f"{count(len(early), 'certificate is', 'certificates are')} not yet valid",
+            _lines(early, now),
             "Most likely this host's clock is wrong.",
         )  # fmt: skip
 
 
 def _lines(certificates: Sequence[Certificate], now: float) -> tuple[str, ...]:
     return tuple(
-        f"{each.path}: {each.subject}, ends "
-        f"{time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime(each.ends))} "
-        f"({(each.ends - now) / 86400:+.0f} days)"
+        f"{each.path}: {each.subject}, {_validity(each, now)}"
         for each in sorted(certificates, key=lambda each: each.ends)
     )
+
+
+def _validity(each: Certificate, now: float) -> str:
+    """The end of its validity that matters now."""
+    if each.begins > now:
+        return f"not valid before {_moment(each.begins)} (in {_days(each.begins - now)})"
+    if each.ends <= now:
+        return f"expired {_moment(each.ends)} ({_days(now - each.ends)} ago)"
+    return f"expires {_moment(each.ends)} (in {_days(each.ends - now)})"
+
+
+def _moment(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(seconds))
+
+
+def _days(seconds: float) -> str:
+    return count(int(seconds // 86400), "day") if seconds >= 86400 else "less than a day"
 
 
 def render(certificates: Sequence[Certificate]) -> str:

@@ -21,6 +21,7 @@ from toolbox.doctor import (
     pods,
     pressure,
     processes,
+    static_pods,
     units,
 )  # fmt: skip
 from toolbox.doctor.diagnosis import SEVERITIES, Diagnosis
@@ -52,6 +53,7 @@ CHECKS: Final[dict[str, Check]] = {
     "clock": Check(clock.read, clock.check),
     "names": Check(names.read, names.check),
     "pods": Check(pods.read, pods.check),
+    "static pods": Check(static_pods.read, static_pods.check),
     "hatchway": Check(own.read, own.check),
 }
 

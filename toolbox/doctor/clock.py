@@ -76,7 +76,7 @@ def check(clock: Clock) -> Iterator[Diagnosis]:
         yield Diagnosis(
             "clock.unsynchronised",
             "warning",
-            "nobody keeps the clock right",
+            "the clock is not synchronised",
             ("adjtimex: STA_UNSYNC",),
             "Look at chrony or systemd-timesyncd, and whether their servers can be reached.",
         )

@@ -48,21 +48,30 @@ class FileSystem:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Disks:
-    """`wanted` are mount points that fstab(5) asks for; `silent` mounts gave no answer in time."""
+    """`wanted` are mount points that fstab(5) asks for, `optional` those that have `nofail` there.
+
+    `silent` mounts gave no answer in time.
+    """
 
     mounts: tuple[Mount, ...]
     file_systems: tuple[FileSystem, ...]
     wanted: tuple[str, ...] = ()
     silent: tuple[Mount, ...] = ()
+    optional: tuple[str, ...] = ()
 
 
 def read() -> Disks:
     table = mounts.parse(mountinfo.text())
     found, silent = measured(table)
     places = {mount.place for mount in table}
-    wanted = mounts.wanted(_fstab())
-    real = tuple(place if place in places else _followed(place) for place in wanted)
-    return Disks(table, found, real, silent)
+    wanted, optional = (
+        tuple(
+            place if place in places else _followed(place)
+            for place in mounts.wanted(_fstab(), nofail=nofail)
+        )
+        for nofail in (False, True)
+    )
+    return Disks(table, found, wanted, silent, optional)
 
 
 def _followed(place: str) -> str:
@@ -133,14 +142,26 @@ def check(disks: Disks) -> Iterator[Diagnosis]:
             tuple(mount.title for mount in disks.silent),
             "Whoever opens a file there hangs as well: look at its disk, or at its server.",
         )
-    missing = sorted(set(disks.wanted) - {mount.place for mount in disks.mounts})
-    if missing:
+    yield from _missing(disks)
+
+
+def _missing(disks: Disks) -> Iterator[Diagnosis]:
+    mounted = {mount.place for mount in disks.mounts}
+    if missing := sorted(set(disks.wanted) - mounted):
         yield Diagnosis(
             "disks.missing-mount",
             "critical",
-            f"not mounted though fstab asks for it: {', '.join(missing)}",
+            f"in fstab but not mounted: {', '.join(missing)}",
             tuple(missing),
             "Look at `systemctl list-units --type=mount --failed` and at the disk itself.",
+        )
+    if missing := sorted(set(disks.optional) - mounted):
+        yield Diagnosis(
+            "disks.missing-nofail",
+            "warning",
+            f"in fstab with nofail but not mounted: {', '.join(missing)}",
+            tuple(missing),
+            "Whatever writes there fills the disk beneath: attach the disk, or remove the line.",
         )
 
 

@@ -68,13 +68,13 @@ def parse(text: str) -> tuple[Mount, ...]:
     return tuple(found)
 
 
-def wanted(text: str) -> tuple[str, ...]:
-    """The mount points that an fstab asks for at every boot."""
+def wanted(text: str, *, nofail: bool = False) -> tuple[str, ...]:
+    """The mount points that an fstab asks for at every boot; with `nofail`, those that have it."""
     lines = [line.split() for line in text.splitlines() if not line.lstrip().startswith("#")]
     return tuple(
         # POSIX leaves two slashes at the beginning as they are; mount(8) does not.
         os.path.normpath("/" + mountinfo.unescaped(words[1]).lstrip("/"))
         for words in lines
         if len(words) >= 4 and words[1].startswith("/") and words[2] != "swap"
-        if not {"noauto", "nofail"} & set(words[3].split(","))
+        if "noauto" not in words[3].split(",") and ("nofail" in words[3].split(",")) == nofail
     )

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import ipaddress
 import os
 import select
 import socket
@@ -16,7 +18,7 @@ from toolbox.doctor.diagnosis import Diagnosis
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_PATIENCE: Final = 2.0  # seconds
+_PATIENCE: Final = 1.5  # seconds
 _MOST: Final = 3  # as resolv.conf(5)
 # RFC 1035, 4.1: flags "recursion desired", one question, for the root's NS: every server knows it.
 _QUESTION: Final = b"\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00" + b"\x00" + b"\x00\x02\x00\x01"
@@ -41,8 +43,17 @@ def read(path: Path = Path("/etc/resolv.conf")) -> Resolution:
 
 
 def servers(text: str) -> list[str]:
+    """The addresses of a resolv.conf, as the C library takes them."""
     lines = (line.split() for line in text.splitlines())
-    return [words[1] for words in lines if words[:1] == ["nameserver"] and len(words) > 1][:_MOST]
+    found = [words[1] for words in lines if words[:1] == ["nameserver"] and len(words) > 1]
+    return [address for address in dict.fromkeys(found) if _is_address(address)][:_MOST]
+
+
+def _is_address(text: str) -> bool:
+    # A name would be looked up, by the very servers that may be dead: minutes, for nothing.
+    with contextlib.suppress(ValueError):
+        return bool(ipaddress.ip_address(text))
+    return False
 
 
 def _ask(addresses: list[str]) -> dict[str, float | None]:
@@ -91,7 +102,7 @@ def check(resolution: Resolution) -> Iterator[Diagnosis]:
             "names.unconfigured",
             "warning",
             "no name server is configured",
-            ("/etc/resolv.conf names none",),
+            ("/etc/resolv.conf has no nameserver with an address",),
             "Look at the network's configuration (DHCP, systemd-resolved).",
         )
     elif silent:
@@ -99,7 +110,7 @@ def check(resolution: Resolution) -> Iterator[Diagnosis]:
         yield Diagnosis(
             "names.silent",
             "critical" if every else "warning",
-            "no name server answers" if every else f"name server {', '.join(silent)} is silent",
+            "no name server answers" if every else f"no answer from {', '.join(silent)}",
             evidence,
             "Look at routes and firewalls towards it; `/etc/resolv.conf` says who wrote it.",
         )

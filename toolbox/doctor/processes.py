@@ -96,7 +96,8 @@ def check(processes: Processes) -> Iterator[Diagnosis]:
         yield Diagnosis(
             "processes.stuck",
             "warning",
-            f"{count(len(processes.stuck), 'process', 'processes')} wait in the kernel (state D)",
+            f"{count(len(processes.stuck), 'process is', 'processes are')} "
+            "in uninterruptible sleep (state D)",
             tuple(f"pid {p.pid} {p.name}: {p.waits_in or 'D'}" for p in processes.stuck[:_SHOWN]),
             "They wait for a disk or a server; `/proc/PID/stack` says where.",
         )
@@ -106,9 +107,12 @@ def check(processes: Processes) -> Iterator[Diagnosis]:
         yield Diagnosis(
             "processes.zombies",
             "warning",
-            f"{len(dead)} processes have ended and nobody asks how",
-            tuple(f"{number} children of pid {pid}" for pid, number in parents[:_SHOWN]),
-            "Their parent is at fault: restart it.",
+            f"{len(dead)} zombie processes",
+            tuple(
+                f"{count(number, 'zombie child', 'zombie children')} of pid {pid}"
+                for pid, number in parents[:_SHOWN]
+            ),
+            "Their parent does not wait for them: restart it.",
         )
     threads = sum(process.threads for process in processes.all)
     if processes.limit and threads >= processes.limit * _TIGHT:

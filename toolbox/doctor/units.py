@@ -20,9 +20,13 @@ _PROPERTIES: Final = (
 )  # fmt: skip
 # Without one of these a node is none.
 NODE_UNITS: Final = ("containerd.service", "docker.service", "crio.service", "kubelet.service")
+# What a node needs one of, and whatever starts pods there.
+_RUNTIMES: Final = NODE_UNITS[:-1]
+_KUBELET: Final = NODE_UNITS[-1]
 _RESTARTS_WARN: Final = 3
 _RESTARTS_CRITICAL: Final = 20
 _RECENT: Final = 24 * 3600.0  # seconds
+_LONG: Final = 300.0  # seconds that a start may take before it is worth a word
 # They end with each login.
 _CONSOLES: Final = ("getty@", "serial-getty@")
 _SHOWN: Final = 20
@@ -47,17 +51,25 @@ class Unit:
 
 
 def read() -> tuple[Unit, ...]:
-    """All units that systemd has loaded; `HostError` where it does not answer."""
+    """All units that systemd has loaded, and the node's own; `HostError` if it does not answer."""
+    # One that is masked or stopped, and that no other unit names, is not loaded: `*` leaves it out.
     argv = ("systemctl", "show", "--no-pager", f"--property={','.join(_PROPERTIES)}", "*")
-    return parse(process.run(argv, timeout=TIME_LIMIT).text())
+    return parse(process.run((*argv, *NODE_UNITS), timeout=TIME_LIMIT).text())
 
 
 def parse(text: str) -> tuple[Unit, ...]:
+    """The units of `systemctl show`, each once."""
     blocks = (
         dict(line.partition("=")[::2] for line in block.splitlines())
         for block in text.split("\n\n")
     )
-    return tuple(_unit(block) for block in blocks if block.get("Id"))
+    named = {block["Id"]: block for block in blocks if block.get("Id")}
+    return tuple(_unit(block) for block in named.values() if _is_known(block))
+
+
+def _is_known(block: dict[str, str]) -> bool:
+    """Whether the host has it: one that is asked for by name is answered for in any case."""
+    return block["Id"] not in NODE_UNITS or block.get("LoadState") != "not-found"
 
 
 def _unit(block: dict[str, str]) -> Unit:
@@ -82,9 +94,28 @@ def _number(text: str) -> int:
 
 def check(units: Sequence[Unit], now: float | None = None) -> Iterator[Diagnosis]:
     """`now` is seconds since the kernel began."""
+    now = time.monotonic() if now is None else now
+    yield from _masked(units)
     yield from _failed(units)
-    yield from _restarting(units, time.monotonic() if now is None else now)
+    yield from _restarting(units, now)
     yield from _down(units)
+    yield from _stuck(units, now)
+
+
+def _masked(units: Sequence[Unit]) -> Iterator[Diagnosis]:
+    masked = [unit for unit in units if unit.name in NODE_UNITS and unit.load == "masked"]
+    runtime = any(unit.name in _RUNTIMES and unit.active == "active" for unit in units)
+    for unit in masked:
+        # Hosts with one runtime mask the other one's unit, so that nobody starts it.
+        spare = unit.name in _RUNTIMES and runtime
+        yield Diagnosis(
+            "units.masked",
+            "notice" if spare else "critical",
+            f"{unit.name} is masked",
+            (f"{unit.name}: masked, {unit.active} ({unit.sub})",),
+            f"`systemctl unmask {unit.name}`, then start it"
+            + (", if this host needs it beside the runtime that runs." if spare else "."),
+        )
 
 
 def _failed(units: Sequence[Unit]) -> Iterator[Diagnosis]:
@@ -99,7 +130,8 @@ def _failed(units: Sequence[Unit]) -> Iterator[Diagnosis]:
                 f"{unit.name}: {unit.result}, exit status {unit.exit_status} ({unit.description})"
                 for unit in failed[:_SHOWN]
             ),
-            f"Look at `journalctl -u {failed[0].name}`; `systemctl restart` it when mended.",
+            f"Look at `journalctl -u {failed[0].name}`; "
+            "then `systemctl reset-failed` and `restart` it.",
         )
 
 
@@ -130,22 +162,55 @@ def _down(units: Sequence[Unit]) -> Iterator[Diagnosis]:
     for unit in units:
         if unit.name not in NODE_UNITS or unit.load != "loaded":
             continue
-        if unit.active == "inactive" and unit.enabled.startswith("enabled"):
+        wanted = unit.enabled.startswith("enabled")
+        if unit.active == "inactive" and (wanted or unit.name == _KUBELET):
             yield Diagnosis(
                 "units.down",
-                "critical",
-                f"{unit.name} is enabled but does not run",
+                # Images for nodes carry a kubelet that is enabled when the node joins.
+                "warning" if unit.enabled == "disabled" else "critical",
+                f"{unit.name} is {unit.enabled or 'installed'} but not running",
                 (f"{unit.name}: {unit.active} ({unit.sub})",),
                 f"Look at `systemctl status {unit.name}`, then start it.",
             )
-        elif unit.active == "activating" and unit.sub == "auto-restart":
+        elif _crashes(unit):
             yield Diagnosis(
                 "units.down",
                 "critical",
                 f"{unit.name} does not stay up",
-                (f"{unit.name}: waits for its next restart, {unit.restarts} so far",),
+                (f"{unit.name}: auto-restart, {count(unit.restarts, 'restart')} so far",),
                 f"Look at `journalctl -u {unit.name}`.",
             )
+
+
+def _crashes(unit: Unit) -> bool:
+    return unit.active == "activating" and unit.sub == "auto-restart"
+
+
+def _stuck(units: Sequence[Unit], now: float) -> Iterator[Diagnosis]:
+    """Units that have been starting for long, or that wait for yet another try."""
+    stuck = [unit for unit in units if _is_stuck(unit, now) and not _is_restless(unit, now)]
+    if stuck:
+        yield Diagnosis(
+            "units.stuck",
+            "critical" if any(unit.name in NODE_UNITS for unit in stuck) else "warning",
+            f"{count(len(stuck), 'unit is', 'units are')} stuck in activating: {_names(stuck)}",
+            tuple(
+                f"{unit.name}: activating ({unit.sub}) for {(now - unit.began) / 60:.0f} min"
+                if unit.began and not _crashes(unit)
+                else f"{unit.name}: activating ({unit.sub}), {count(unit.restarts, 'restart')}"
+                for unit in stuck[:_SHOWN]
+            ),
+            f"Look at `systemctl list-jobs` and `systemctl status {stuck[0].name}`.",
+        )
+
+
+def _is_stuck(unit: Unit, now: float) -> bool:
+    # A device that is only tentative counts as activating for as long as it is.
+    if unit.active != "activating" or unit.name.endswith(".device"):
+        return False
+    if _crashes(unit):
+        return unit.name not in NODE_UNITS
+    return unit.began > 0 and now - unit.began > _LONG
 
 
 def _names(units: Sequence[Unit]) -> str:

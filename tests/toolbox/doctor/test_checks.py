@@ -94,7 +94,71 @@ def test_units_that_failed_restart_or_do_not_stay_up_are_found() -> None:
 def test_a_node_unit_that_is_enabled_but_does_not_run_is_critical() -> None:
     down = units.Unit(name="kubelet.service", active="inactive", enabled="enabled")
     assert codes(units.check([down])) == ["units.down"]
-    assert codes(units.check([units.Unit(name="kubelet.service", active="inactive")])) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "enabled", "severities"),
+    [
+        ("kubelet.service", "disabled", ["warning"]),
+        ("kubelet.service", "static", ["critical"]),
+        ("kubelet.service", "", ["critical"]),
+        ("docker.service", "disabled", []),
+    ],
+)
+def test_a_kubelet_that_is_stopped_is_told_even_if_it_is_not_enabled(
+    name: str, enabled: str, severities: list[str]
+) -> None:
+    found = units.check([units.Unit(name=name, active="inactive", enabled=enabled)])
+    assert [each.severity for each in found] == severities
+
+
+def test_units_that_are_asked_for_by_name_are_there_once_or_not_at_all() -> None:
+    absent = "\n\nId=crio.service\nLoadState=not-found\nActiveState=inactive\n"
+    found = units.parse(UNITS + "\n" + UNITS + absent)
+    names = [unit.name for unit in found]
+    assert names == ["containerd.service", "broken.service", "kubelet.service", "docker.service"]
+
+
+def masked(name: str) -> units.Unit:
+    return units.Unit(name=name, load="masked", active="inactive", sub="dead", enabled="masked")
+
+
+def test_a_masked_runtime_is_critical_unless_another_one_runs() -> None:
+    found = list(units.check([masked("containerd.service"), masked("kubelet.service")]))
+    assert [(each.code, each.severity) for each in found] == [("units.masked", "critical")] * 2
+    beside = units.Unit(name="containerd.service", active="active")
+    (found_beside,) = units.check([masked("docker.service"), beside])
+    assert found_beside.severity == "notice"
+    assert list(units.check([masked("cups.service")])) == []
+
+
+STARTING = units.Unit(name="x.service", active="activating", sub="start", began=1000.0)
+
+
+@pytest.mark.parametrize(
+    ("unit", "minutes", "severities"),
+    [
+        (STARTING, 1, []),
+        (STARTING, 10, ["warning"]),
+        (dataclasses.replace(STARTING, name="kubelet.service", sub="start-pre"), 10, ["critical"]),
+        (dataclasses.replace(STARTING, name="data.mount", sub="mounting"), 10, ["warning"]),
+        (dataclasses.replace(STARTING, name="dev-vdb.device", sub="tentative"), 10, []),
+        (dataclasses.replace(STARTING, sub="auto-restart", restarts=1), 1, ["warning"]),
+    ],
+)
+def test_a_unit_that_is_stuck_in_activating_is_found(
+    unit: units.Unit, minutes: float, severities: list[str]
+) -> None:
+    found = list(units.check([unit], now=1000.0 + minutes * 60))
+    assert [each.severity for each in found] == severities
+    assert {each.code for each in found} <= {"units.stuck"}
+
+
+def test_a_unit_that_met_its_start_limit_says_so() -> None:
+    unit = units.Unit(name="x.service", active="failed", result="start-limit-hit")
+    (found,) = units.check([unit])
+    assert "start-limit-hit" in found.evidence[0]
+    assert "reset-failed" in found.advice
 
 
 RESTARTED = units.Unit(name="x.service", restarts=25, began=1000.0, ready=1001.0)
@@ -141,6 +205,16 @@ def test_a_disk_that_became_read_only_and_one_that_is_missing_are_found() -> Non
     assert found[0].title == "/var has become read-only"
 
 
+def test_a_nofail_mount_that_is_missing_is_a_warning() -> None:
+    fstab = "/dev/y /data ext4 defaults,nofail 0 0\n/dev/z /old ext4 noauto,nofail 0 0\n"
+    optional = mounts.wanted(fstab + "/dev/v /var ext4 nofail\n", nofail=True)
+    (found,) = disks.check(disks.Disks(mounts.parse(MOUNTS)[:1], (), optional=optional[:1]))
+    assert (found.code, found.severity, found.evidence) == (
+        "disks.missing-nofail", "warning", ("/data",),
+    )  # fmt: skip
+    assert optional == ("/data", "/var")
+
+
 @pytest.mark.parametrize(
     ("free", "inodes_free", "expected"),
     [
@@ -173,8 +247,9 @@ def test_zombies_stuck_processes_and_too_many_threads_are_found() -> None:
     stuck = processes.Process(pid=77, parent=1, name="dd", state="D", waits_in="io_schedule")
     found = list(processes.check(processes.Processes((*dead, stuck), (stuck,), 28)))
     assert codes(found) == ["processes.stuck", "processes.zombies", "processes.limit"]
+    assert found[0].title == "1 process is in uninterruptible sleep (state D)"
     assert found[0].evidence == ("pid 77 dd: io_schedule",)
-    assert found[1].evidence == ("25 children of pid 9",)
+    assert found[1].evidence == ("25 zombie children of pid 9",)
 
 
 def test_a_full_connection_table_and_a_tainted_kernel_are_found() -> None:
@@ -276,6 +351,30 @@ def test_a_name_server_that_answers_is_told_from_one_that_is_silent(tmp_path: Pa
     assert answered["127.0.0.78"] is None
     assert codes(names.check(found)) == ["names.silent"]
     assert codes(names.check(names.read(tmp_path / "none"))) == ["names.unconfigured"]
+
+
+def test_a_name_in_place_of_a_server_is_not_looked_up() -> None:
+    text = "nameserver dns.example\nnameserver fe80::1%eth0\nnameserver 10.0.0.2\n" * 2
+    assert names.servers(text) == ["fe80::1%eth0", "10.0.0.2"]
+
+
+@pytest.mark.parametrize(
+    ("begins", "ends", "said"),
+    [
+        (-9.5, -1.5, "expired 2026-11-19 12:00 UTC (1 day ago)"),
+        (-9.5, -0.5, "(less than a day ago)"),
+        (-9.5, 1.5, "(in 1 day)"),
+        (2.5, 900.5, "not valid before 2026-11-23 12:00 UTC (in 2 days)"),
+    ],
+)
+def test_a_certificate_shows_the_end_of_its_validity_that_matters(
+    begins: float, ends: float, said: str
+) -> None:
+    now = dt.datetime(2026, 11, 21, tzinfo=dt.UTC).timestamp()
+    found = certificates.Certificate("/c.crt", "CN=x", now + begins * 86400, now + ends * 86400)
+    (finding,) = certificates.check([found], now)
+    assert said in finding.evidence[0]
+    assert finding.title.startswith("1 certificate ")
 
 
 def test_containers_that_restart_are_known_by_their_logs(tmp_path: Path) -> None:
