@@ -149,6 +149,10 @@ class Host:
         if problems:
             raise ModuleError("; ".join(problems))
 
+    def require_inside(self, name: str) -> None:
+        """Refuse a path that a link leads out of the host's writable directories."""
+        self._inside(name)
+
     def _inside(self, name: str) -> Path:
         """Where links lead: one that leaves the host's directories would write into the image."""
         target = self.path(name)

@@ -19,7 +19,8 @@ def unknown(key: object, known: Iterable[str]) -> str:
 
 def closest(key: str, known: Iterable[str]) -> str:
     """The known key that `key` resembles, or nothing."""
-    names = {_bare(name): name for name in known}
+    # `ca_certs` and not `ca-certs`, whatever the order in which they come.
+    names = {_bare(name): name for name in sorted(known)}
     found = difflib.get_close_matches(_bare(key[:100]), names, n=1, cutoff=0.7)
     return names[found[0]] if found else ""
 

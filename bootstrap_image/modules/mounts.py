@@ -55,6 +55,8 @@ def _odd(row: list[Any]) -> bool:
 
 def _defaults(config: Table) -> list[str | None]:
     given = config.rows("mount_default_fields")
+    if len(given) > 6 or _odd(given):
+        config.error("mount_default_fields", "expected six fields, each a text or null")
     words = [None if word is None else as_text(word) for word in given[:6]]
     words += [None] * (6 - len(words))
     return [

@@ -96,7 +96,8 @@ def _content(entry: Table) -> bytes | None:
 
 
 def _act(params: Params, host: Host) -> None:
-    # All owners first: without one of them nothing is written.
+    # All places and owners first: without one of them nothing is written.
+    host.each(params["files"], lambda file: host.require_inside(file["path"]))
     owners = dict[str, tuple[int, int]]()
     host.each(
         {file["owner"] for file in params["files"] if file["owner"]},

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import stat
 import subprocess
 import time
 from typing import TYPE_CHECKING
@@ -43,8 +44,11 @@ def test_scripts_find_the_hosts_system_and_its_modules(image: str, tmp_path: Pat
 def test_scripts_messages_and_settings_act_on_the_host(image: str, tmp_path: Path) -> None:
     config = (
         b"#cloud-config\nhostname: node-7\n"
-        b"write_files: [{path: /etc/app/conf, content: hi, permissions: '0600'}]\n"
-        b"runcmd: [[sh, -c, 'cat /etc/app/conf > /opt/seen'], 'echo done > /root/done']\n"
+        b"users: [{name: svc, uid: 1500, homedir: /var/lib/svc}]\n"
+        b"write_files: [{path: /etc/app/conf, content: hi, permissions: 0600, owner: svc}]\n"
+        b"runcmd: [[sh, -c, 'cat /etc/app/conf > /opt/seen'], 'echo done > /root/done',\n"
+        b" [sh, -c, 'stat -c %U:%G:%a /etc/app/conf /var/lib/svc > /opt/stat'],\n"
+        b" [install, -m, 0750, -o, svc, /etc/app/conf, /opt/copy]]\n"
     )
     script = b"#!/bin/bash\necho $INSTANCE_ID > /usr/local/id; cat /etc/hostname > /opt/name\n"
     with Machine(tmp_path, "--cap-add=SYS_ADMIN") as machine:
@@ -60,9 +64,14 @@ def test_scripts_messages_and_settings_act_on_the_host(image: str, tmp_path: Pat
             for name in ("opt/name", "opt/seen", "root/done", "usr/local/id", "etc/first")
         }
         assert list(read.values()) == ["node-7\n", "hi", "done\n", "i-1\n", "x"]
+        assert (tmp_path / "opt/stat").read_text() == "svc:root:600\nsvc:svc:700\n"
+        copy = (tmp_path / "opt/copy").stat()
+        assert (stat.S_IMODE(copy.st_mode), copy.st_uid) == (0o750, 1500)
         assert [step.step for step in machine.summary().steps] == [
             "part-001",
+            "users",
             "write_files",
+            "users_homes",
             "hostname",
             "part-002",
             "runcmd",

@@ -90,8 +90,9 @@ def test_a_link_that_leads_out_of_the_hosts_directories_is_refused(host: StandIn
     (host.root / "usr/bin").mkdir(parents=True)
     (host.root / "etc/bin").symlink_to(host.root / "usr/bin")
     with pytest.raises(ModuleError, match="leads out of"):
-        do("write_files: [{path: /etc/bin/tool, content: x}]", host)
+        do("write_files: [{path: /etc/a}, {path: /etc/bin/tool, content: x}]", host)
     assert not list((host.root / "usr/bin").iterdir())
+    assert not (host.root / "etc/a").exists()
 
 
 def test_a_link_within_the_hosts_directories_is_followed(host: StandIn) -> None:

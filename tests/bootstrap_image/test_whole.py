@@ -39,6 +39,7 @@ def test_no_command_runs_while_one_is_not_understood(key: str, entry: str) -> No
         "mounts: [[/dev/vdb, /mnt/a], [/dev/vdc, /usr/x]]",
         "mounts: [[/dev/vdb, /mnt/a], [/dev/vdc, /mnt/b, ext4, {a: b}]]",
         "mounts: [[/dev/vdb, null], x]",
+        "mounts: [[vdb, /mnt/a]]\nmount_default_fields: [null, null, auto, {a: b}]",
         "disk_setup: {/dev/vdb: {layout: true}, /dev/vdc: {layout: [200]}}",
         "disk_setup: {/dev/vdb: {layout: true}, /dev/vdc: true}",
         "fs_setup: [{device: /dev/vdb, filesystem: ext4}, {device: /dev/vdc, filesystem: zfs}]",
