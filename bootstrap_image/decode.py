@@ -26,7 +26,7 @@ class DamagedError(Exception):
 def gunzip(data: bytes, *, limit: int) -> bytes:
     """All members of a gzip file, at most `limit` bytes."""
     out = bytearray()
-    while data.strip(b"\0"):  # tools pad with zeros
+    while data.strip(b"\0\r\n"):  # tools pad with zeros, editors end the last line
         if not data.startswith(GZIP_MAGIC):
             raise DecodeError("something that is not gzip follows the gzip data")
         member, data = _member(data, limit - len(out))

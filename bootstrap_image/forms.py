@@ -30,6 +30,7 @@ class Form(enum.StrEnum):
     BOTTLEROCKET = "Bottlerocket settings"
     NODE_CONFIG = "NodeConfig"
     TALOS = "Talos configuration"
+    MACHINE_CONFIG = "MachineConfig"
     POWERSHELL = "PowerShell"
 
 
@@ -43,21 +44,34 @@ _STARTS: Final = (
     (re.compile(rb"#cloud-boothook(?![\w-])", re.IGNORECASE), Form.BOOTHOOK),
     (re.compile(rb"#part-handler(?![\w-])", re.IGNORECASE), Form.PART_HANDLER),
     (re.compile(rb"#upstart-job(?![\w-])", re.IGNORECASE), Form.UPSTART),
-    (re.compile(rb"<(powershell|script)>|#ps1", re.IGNORECASE), Form.POWERSHELL),
+    (re.compile(rb"<(powershell|script)>|#ps1|rem cmd\s", re.IGNORECASE), Form.POWERSHELL),
     (re.compile(rb"\x1f\x8b"), Form.GZIP),
 )
 # Found by what is in them: comments and the order of keys are free.
 _COMMENTS: Final = re.compile(rb"(\s*(#[^\n]*)?\n|---[^\n]*\n)*\s*")
 _CONTENTS: Final = (
-    (re.compile(rb'\{(?=.*"ignition"\s*:\s*\{)', re.DOTALL), Form.IGNITION),
-    (re.compile(rb"\[\s*settings\s*[.\]]|settings\.[\w.\"-]+\s*="), Form.BOTTLEROCKET),
+    (re.compile(rb'\{(?=.*"(ignition"\s*:\s*\{|ignitionVersion"))', re.DOTALL), Form.IGNITION),
     (
-        re.compile(rb"(?=.*^variant:\s*\w)(?=.*^version:)[\w-]+:", re.DOTALL | re.MULTILINE),
+        re.compile(rb"""\[{1,2}\s*(["']?)settings\1\s*[.\]]|settings\.[\w.\"-]+\s*="""),
+        Form.BOTTLEROCKET,
+    ),
+    (
+        re.compile(rb"(?=.*^variant:\s*[\"']?\w)(?=.*^version:)[\w-]+:", re.DOTALL | re.MULTILINE),
         Form.BUTANE,
     ),
     (
-        re.compile(rb"(?=.*^apiVersion:\s*[\"']?node\.eks\.aws/)[\w-]+:", re.DOTALL | re.MULTILINE),
+        re.compile(
+            rb"(?=.*^[\s{]*[\"']?apiVersion[\"']?:\s*[\"']?node\.eks\.aws/)(\{|[\w-]+:)",
+            re.DOTALL | re.MULTILINE,
+        ),
         Form.NODE_CONFIG,
+    ),
+    (
+        re.compile(
+            rb"(?=.*^apiVersion:\s*[\"']?machineconfiguration\.openshift\.io/)[\w-]+:",
+            re.DOTALL | re.MULTILINE,
+        ),
+        Form.MACHINE_CONFIG,
     ),
     (
         re.compile(rb"(?=.*^version:\s*[\"']?v1)(?=.*^machine:)[\w-]+:", re.DOTALL | re.MULTILINE),
@@ -114,8 +128,14 @@ OTHERS: Final = {
     Form.BOTTLEROCKET: "these are Bottlerocket's own settings",
     Form.NODE_CONFIG: "this is a NodeConfig, for nodeadm",
     Form.TALOS: "this is a configuration of Talos",
+    Form.MACHINE_CONFIG: "this is a MachineConfig, for OpenShift's own operator",
     Form.POWERSHELL: "this is for Windows",
 }
+
+
+def is_foreign(kind: str) -> bool:
+    """Whether parts of this type are for another reader."""
+    return kind not in TYPES and kind not in VAGUE and not kind.startswith("multipart/")
 
 
 def form_of(data: bytes) -> Form | None:

@@ -8,10 +8,12 @@ import email.errors
 import email.message
 import email.parser
 import email.policy
+import re
 from typing import TYPE_CHECKING
 
 from bootstrap_image.decode import DamagedError, DecodeError
 from bootstrap_image.findings import printable
+from bootstrap_image.forms import is_foreign
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +34,11 @@ _DEFECTS = {
     "FirstHeaderLineIsContinuationDefect": "its first header line begins with a blank",
     "InvalidMultipartContentTransferEncodingDefect": "a multipart must not be encoded as a whole",
 }
+# What belongs in the headers of a part, and of a message that an editor or a mail program wrote.
+_HEADER = re.compile(
+    r"(?i:(content|x|mime|merge|launch|list|resent)-[\w-]+|from|to|cc|bcc|date|subject|sender"
+    r"|received|comments|keywords|precedence)|[A-Z]\w*(-[A-Z]\w*)+"
+)
 _CUT = "CloseBoundaryNotFoundDefect"
 _VAGUE = frozenset({"MultipartInvariantViolationDefect"})
 
@@ -99,6 +106,15 @@ class _Reader:
         self._report.error(path, what)
 
     def _leaf(self, part: email.message.Message, path: str) -> Iterator[Leaf]:
+        kind = _type(part)
+        if is_foreign(kind):  # how it is written is its reader's business
+            yield Leaf(b"", kind, _name(part), path, "")
+            return
+        if lost := _swallowed(part):
+            self._damage(
+                path, f"{printable(lost)!r} stands among its headers: an empty line is missing"
+            )
+            return
         if _header(part, "Launch-Index"):
             self._report.error(path, "Launch-Index is not supported: every node would run this")
             return
@@ -109,7 +125,7 @@ class _Reader:
             return
         self._budget.spend(len(content))
         merge = _header(part, "Merge-Type") or _header(part, "X-Merge-Type")
-        yield Leaf(content, _type(part), _name(part), path, merge)
+        yield Leaf(content, kind, _name(part), path, merge)
 
 
 def _ends_with_a_boundary(message: email.message.Message) -> bool:
@@ -124,6 +140,11 @@ def _ends_with_a_boundary(message: email.message.Message) -> bool:
         return False
     message.set_payload(parts[:-1])
     return True
+
+
+def _swallowed(part: email.message.Message) -> str:
+    """A line of the body that looks like a header, such as `runcmd:`, and was taken for one."""
+    return next((f"{name}:" for name in part if not _HEADER.fullmatch(name)), "")
 
 
 def _content(part: email.message.Message) -> bytes:

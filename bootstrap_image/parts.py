@@ -17,7 +17,7 @@ from bootstrap_image.decode import (
     unbase64,
 )
 from bootstrap_image.findings import printable
-from bootstrap_image.forms import OTHERS, TYPES, UNSUPPORTED, VAGUE, Form, form_of
+from bootstrap_image.forms import OTHERS, TYPES, UNSUPPORTED, Form, form_of, is_foreign
 from bootstrap_image.script import BOM
 from bootstrap_image.spec import USER_DATA_LIMIT
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from bootstrap_image.mime import Leaf
 
 ROOT: Final = "user-data"
+_SCRIPTS: Final = frozenset(kind for kind in TYPES if kind.startswith("text/x-shellscript"))
 _NESTED: Final = frozenset({Form.MESSAGE, Form.ARCHIVE, Form.INCLUDE})
 
 
@@ -136,10 +137,10 @@ class _Unpacker:
             self._leaf(leaf, depth)
 
     def _leaf(self, leaf: Leaf, depth: int) -> None:
-        form = TYPES.get(leaf.type)
-        if form is None and leaf.type not in VAGUE and not leaf.type.startswith("multipart/"):
+        if is_foreign(leaf.type):
             self._other_reader(leaf)
             return
+        form = TYPES.get(leaf.type)
         self.open(
             leaf.content, leaf.path, form=form, name=leaf.name, merge=leaf.merge, depth=depth + 1
         )
@@ -147,7 +148,8 @@ class _Unpacker:
     def _other_reader(self, leaf: Leaf) -> None:
         """What is meant for another program is no fault of the user data; a slip is."""
         kind = printable(leaf.type)
-        if meant := first_line.near(leaf.type, TYPES):
+        ours = f"text/{leaf.type.partition('/')[2]}"  # in place of application/, say
+        if meant := first_line.near(leaf.type, TYPES) or (ours if ours in _SCRIPTS else ""):
             self._report.error(leaf.path, f"there is no type {kind}; did you mean {meant}?")
         else:
             self._report.warning(
@@ -178,6 +180,9 @@ def _hidden_in_base64(data: bytes) -> bytes | None:
     try:
         inner = unbase64(data)
     except DecodeError:
+        # All but the last letters of it: a script of one word is no base64 of a script.
+        if form_of(unbase64(b"".join(data.split())[: len(data) // 8 * 4]).removeprefix(BOM)):
+            raise DecodeError("this is base64 that is cut off") from None
         return None
     # Twice encoded is common: a console that encodes what was encoded already.
     return inner if form_of(inner.removeprefix(BOM)) or looks_like_base64(inner) else None

@@ -111,6 +111,19 @@ def test_a_script_is_found_in_every_wrapping(data: bytes) -> None:
         (b"#cloud-boothok\n", "did you mean '#cloud-boothook'?"),
         (b"# !/bin/bash -e\necho\n", "did you mean '#!/bin/bash -e'?"),
         (b"!#/usr/bin/env bash\n", "did you mean '#!/usr/bin/env bash'?"),
+        (b"# my file\n\n#cloud-config\nhostname: a\n", "'#cloud-config' is on line 3"),
+        (b"---\n#cloud-config\nhostname: a\n", "'#cloud-config' is on line 2"),
+        (b"# (c) me\n#!/bin/sh\necho\n", "'#!/bin/sh' is on line 2"),
+        (b"hostname: a\nruncmd: [date]\n", "looks like a cloud-config"),
+        (b'{"runcmd": ["date"]}', "looks like a cloud-config"),
+        ("\u200b#!/bin/sh\n".encode(), "did you mean '#!/bin/sh'?"),
+        (b"\xfd7zXZ\0\0", "packed with xz"),
+        (base64.b64encode(SCRIPT)[:-3], "base64 that is cut off"),
+        (message(("application/x-shellscript", SCRIPT, "")), "did you mean text/x-shellscript?"),
+        (
+            message(("text/cloud-config", CONFIG, "")).replace(b"\n\n#cloud-config", b""),
+            "an empty line is missing",
+        ),
         (b"#part-handler\n", "part handlers"),
         (b"#cloud-config-jsonp\n[]", "JSON patches"),
         (b"#upstart-job\n", "upstart"),
@@ -161,6 +174,8 @@ END = b"\n--cut--\n"
          "application/node.eks.aws belong to another program"),
         (OPENING + b"--cut\nContent-Type: x-special\n\nx\n" + PART + END,
          "belong to another program"),
+        (OPENING + b"--cut\nContent-Type: application/other\n"
+         b"Content-Transfer-Encoding: base64\n\n!\n" + PART + END, "belong to another program"),
         (OPENING + b"--cut\nContent-Type: text/plain\n\napiVersion: node.eks.aws/v1alpha1\n"
          + PART + END, "NodeConfig"),
     ],
@@ -194,7 +209,15 @@ def test_nothing_of_a_message_runs_when_a_part_of_it_is_damaged(damaged: bytes) 
         b'{"ignition": {"version": "3.3.0"}, "storage": {"files": []}}',
         b'{\n  "storage": {},\n  "ignition": {"version": "2.2.0"}\n}',
         gzipped(b'{"ignition": {"version": "3.3.0"}}'),
+        b'{"ignitionVersion": 1}',
         b"variant: flatcar\nversion: 1.0.0\n",
+        b"version: '1.5.0'\nvariant: \"fcos\"\n",
+        b"[[settings.host-containers]]\n",
+        b'["settings".kubernetes]\n',
+        b"kind: MachineConfig\napiVersion: machineconfiguration.openshift.io/v1\n",
+        b'{"apiVersion": "node.eks.aws/v1alpha1", "kind": "NodeConfig"}',
+        b'{\n  "kind": "NodeConfig",\n  "apiVersion": "node.eks.aws/v1alpha1"\n}',
+        b"rem cmd\necho\n",
         b"# of the node\n\n[settings.kubernetes]\ncluster-name = 'a'\n",
         b"[settings]\nmotd = 'x'\n",
         b'settings.motd = "x"\n',
@@ -454,7 +477,7 @@ def test_a_later_cloud_config_replaces_whole_keys_and_says_so() -> None:
         ("text/cloud-config", b"runcmd: [one]\nhostname: a\n", ""),
         ("text/cloud-config", b"runcmd: [two]\n", ""),
     )
-    assert plan(data).steps[-1].content == b"#!/bin/sh\ntwo\n"
+    assert plan(data).steps[-1].content == b"#!/bin/bash\ntwo\n"
     assert "part 2: runcmd: this replaces" in warnings(data)[0]
 
 
@@ -479,7 +502,7 @@ def test_cloud_configs_are_joined_where_a_merge_type_says_so(inside: str, header
         ("text/cloud-config", f"{inside}runcmd: [two]\n".encode(), header),
     )
     assert plan(data).findings == ()
-    assert plan(data).steps[-1].content == b"#!/bin/sh\none\ntwo\n"
+    assert plan(data).steps[-1].content == b"#!/bin/bash\none\ntwo\n"
 
 
 def test_a_merge_type_that_nobody_knows_is_an_error() -> None:
