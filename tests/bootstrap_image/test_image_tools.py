@@ -75,6 +75,19 @@ hostnamectl --version
 timedatectl --version
 udevadm --version
 cloud-init-per always x true
+parted --version
+ethtool --version
+nft --version
+iptables --version
+ip6tables --version
+ipset --help
+xz --version
+zstd --version
+bzip2 --help
+unzip -v
+sudo -E A=b sh -c 'test $A-$(id -u) = b-0'
+sudo -u root -- true
+sudo -i || test $? = 64
 """.strip().splitlines()
 
 
