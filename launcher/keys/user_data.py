@@ -6,7 +6,8 @@
              "authorized-keys-command": "/path %u %f", "authorized-keys-command-user": "nobody",
              "ciphers": [...], "key-exchange-algorithms": [...], "macs": [...]}}
 
-Each key may be spelled with `_` instead of `-`.
+Each key may be spelled with `_` instead of `-`. Bottlerocket's settings as a whole (TOML) are taken
+as well: the same is in `settings.host-containers.admin.user-data` there.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ _COMMAND: Final = re.compile(r"/[^\s\"'\\]*(?: [^\s\"'\\]+)*")
 _HASH: Final = re.compile(r"\$[0-9a-zA-Z-]+\$[./0-9A-Za-z$=,-]+")
 _USER: Final = re.compile(USER_PATTERN)
 
+_SYSTEMS_OWN: Final = "this is the system's own configuration, and names no keys for the door"
 _TOP: Final = {"user", "password-hash", "ssh"}
 _LISTS: Final = {
     "authorized-keys", "trusted-user-ca-keys", "ciphers", "key-exchange-algorithms", "macs",
@@ -64,8 +66,11 @@ def parse(data: bytes, place: str) -> tuple[UserData, list[Finding]]:
     """Read user data; everything wrong with it comes back as findings, never as an exception."""
     twice: list[str] = []
     try:
+        text = _decode(data)
+        if (settings := _settings(text)) is not None:
+            return _of_settings(settings, place)
         value = json.loads(
-            _decode(data),
+            text,
             object_pairs_hook=lambda pairs: _object(pairs, twice),
             parse_constant=_no_constant,
         )
@@ -73,6 +78,8 @@ def parse(data: bytes, place: str) -> tuple[UserData, list[Finding]]:
         return UserData(), [Finding(place, "user data is neither JSON nor base64 of JSON")]
     if not isinstance(value, dict):
         return UserData(), [Finding(place, "user data must be a JSON object")]
+    if "ignition" in value:
+        return UserData(), [Finding(place, f"Ignition: {_SYSTEMS_OWN}")]
     findings = [Finding(f"{place}: {name}", "given twice") for name in twice]
     top = _checked(value, place, _TOP, findings)
     ssh = top.get("ssh", {})
@@ -91,6 +98,33 @@ def _decode(data: bytes) -> str:
         return base64.b64decode("".join(text.split()), validate=True).decode("utf-8")
     except binascii.Error:
         return text
+
+
+def _settings(text: str) -> dict[str, Any] | None:
+    """Bottlerocket's own settings, where it is these."""
+    import tomllib
+
+    if text.startswith("{"):
+        return None
+    try:
+        found = tomllib.loads(text).get("settings")
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _of_settings(settings: dict[str, Any], place: str) -> tuple[UserData, list[Finding]]:
+    found: Any = settings
+    for name in ("host-containers", "admin", "user-data"):
+        found = found.get(name) if isinstance(found, dict) else None
+    within = f"{place}: settings.host-containers.admin.user-data"
+    if found is None:
+        return UserData(), [Finding(within, _SYSTEMS_OWN)]
+    try:
+        decoded = base64.b64decode("".join(found.split()), validate=True)
+    except (AttributeError, ValueError):
+        return UserData(), [Finding(within, "expected a text in base64")]
+    return parse(decoded, within)
 
 
 def _object(pairs: list[tuple[str, Any]], twice: list[str]) -> dict[str, Any]:

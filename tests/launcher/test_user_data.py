@@ -129,3 +129,39 @@ json_values = st.recursive(
 @given(json_values)
 def test_any_json_gives_findings_and_no_traceback(value: Any) -> None:
     parse(json.dumps(value).encode(), "user-data")
+
+
+def settings(user_data: str) -> bytes:
+    return f"""# of the node
+[settings.kubernetes]
+cluster-name = "demo"
+
+[settings.host-containers.admin]
+enabled = true
+{user_data}
+""".encode()
+
+
+def test_bottlerockets_settings_as_a_whole_hold_the_same_user_data() -> None:
+    inner = base64.b64encode(json.dumps(FULL).encode()).decode()
+    whole = settings(f'user-data = "{inner}"')
+    alone = parse(json.dumps(FULL).encode(), "user-data")
+    assert parse(whole, "user-data") == alone
+    assert parse(base64.b64encode(whole), "user-data") == alone
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (settings(""), "settings.host-containers.admin.user-data: this is the system's own"),
+        (settings("user-data = 5"), "expected a text in base64"),
+        (settings('user-data = "*"'), "expected a text in base64"),
+        (b"[settings]\nhost-containers = 5\n", "this is the system's own"),
+        (b'{"ignition": {"version": "3.3.0"}}', "Ignition: this is the system's own"),
+        (b"settings = 5\n", "neither JSON nor base64"),
+    ],
+)
+def test_user_data_of_the_systems_own_without_keys_is_named(data: bytes, said: str) -> None:
+    found, findings = parse(data, "user-data")
+    assert found == UserData()
+    assert [said in str(finding) for finding in findings] == [True]
