@@ -27,7 +27,7 @@ _SERVICES: Final = "the host has systemd and no init scripts; use systemctl enab
 
 _NAMES: Final = {
     _PACKAGES: "apt apt-get apt-key apt-mark add-apt-repository aptitude dnf microdnf yum rpm "
-    "zypper apk pacman snap flatpak rpm-ostree",
+    "zypper apk pacman snap flatpak rpm-ostree dpkg",
     _BOOT: "update-grub update-grub2 grub-mkconfig grub2-mkconfig grub-install grub2-install "
     "grubby update-initramfs mkinitramfs dracut kexec",
     _LINKS: "update-alternatives alternatives",
@@ -35,6 +35,13 @@ _NAMES: Final = {
     _SERVICES: "update-rc.d chkconfig insserv",
     "it would write the libraries of this image into the host's /etc/ld.so.cache; set "
     "LD_LIBRARY_PATH in the unit that needs a library": "ldconfig",
+    "it asks for what only Debian has; use useradd, groupadd, userdel or groupdel": (
+        "adduser addgroup deluser delgroup"
+    ),
+    "it would write what is this image's into the host's /etc": "update-passwd add-shell "
+    "remove-shell update-shells pam-auth-update systemd-sysusers",
+    "it is not in this image; compare a sha256sum, or use a bootstrap container with an image of "
+    "your own": "gpg gpg2 gpgv",
     "the host has no packages to configure; set timezone, hostname and the like in a "
     "cloud-config": "dpkg-reconfigure",
 }

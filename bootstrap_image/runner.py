@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from bootstrap_image import action, durable, enginefiles, obstacle
+from bootstrap_image import action, durable, enginefiles, obstacle, systemctl
 from bootstrap_image.attempt import Outcome, attempt
 from bootstrap_image.environment import environment
 from bootstrap_image.fetch import Fetcher
@@ -20,6 +20,7 @@ from bootstrap_image.log import Capture, Log
 from bootstrap_image.newmounts import NewMounts
 from bootstrap_image.plan import Plan, plan
 from bootstrap_image.records import Records
+from bootstrap_image.shutdown import Allowance
 from bootstrap_image.signals import Signals
 from bootstrap_image.spec import (
     HOST,
@@ -168,13 +169,19 @@ class Runner:
             job.name, step.name, step.kind, step.source, step.sha256, step.frequency,
             Status.ATTEMPTED, self._jobs.instance_id, self._boot_id, started,
         )  # fmt: skip
+        before = self._records.read(step)
+        allowance = Allowance(before.shutdowns if before else 0, self._places.scripts)
         if step.frequency is Frequency.ONCE_ATTEMPTED:
             # Before it starts: after a power cut in its middle it must not start again.
             self._records.write(step, blank)
         self._log.say(f"{job.name}: {step.name} starts ({step.source})")
         capture = Capture(self._log, f"{job.name}/{step.name}")
         for number in range(1, job.retries + 2):
+            allowance.give()
             outcome = self._once(job, step, capture)
+            if allowance.take():
+                asked = "; ".join(filter(None, (outcome.message, "it asked for a shutdown")))
+                outcome = dataclasses.replace(outcome, message=asked)
             if outcome.status in (Status.SUCCEEDED, Status.INTERRUPTED) or number > job.retries:
                 break
             self._log.say(f"{job.name}: {step.name} failed: {outcome.message}; it is tried again")
@@ -187,7 +194,7 @@ class Runner:
         return dataclasses.replace(
             blank, status=outcome.status, duration=time.monotonic() - begun, attempts=number,
             exit_status=outcome.exit_status, message=outcome.message,
-            last_lines=capture.last_lines,
+            last_lines=capture.last_lines, shutdowns=allowance.count,
         )  # fmt: skip
 
     def _once(self, job: Job, step: Step, capture: Capture) -> Outcome:
@@ -198,6 +205,9 @@ class Runner:
             return dataclasses.replace(outcome, message=message)
         if outcome.status is Status.FAILED:
             message = _explained(step, outcome.message, capture.last_lines)
+            return dataclasses.replace(outcome, message=message)
+        if outcome.status is Status.TIMED_OUT and (jobs := systemctl.waiting()):
+            message = f"{outcome.message}; systemd has jobs that wait: {', '.join(jobs)}"
             return dataclasses.replace(outcome, message=message)
         if (dead := self._mounts.broken()) and outcome.status is Status.SUCCEEDED:
             message = f"it ended well, but what it mounted does not answer: {', '.join(dead)}"

@@ -168,6 +168,7 @@ class Record:
     exit_status: int | None = None  # of the last attempt; 128+N for a signal
     message: str = ""
     last_lines: tuple[str, ...] = ()
+    shutdowns: int = 0  # that it has asked for, over all boots
     contract: int = CONTRACT
 
     def to_json(self) -> str:

@@ -60,6 +60,13 @@ class Run:
         self.status = self.run()
         return self.records()[0]
 
+    def shutdown(self) -> str:
+        """What the step at hand may ask for, or has asked."""
+        try:
+            return Path(self.places["scripts"], ".shutdown").read_text()
+        except FileNotFoundError:
+            return ""
+
     def records(self) -> list[Record]:
         found = sorted(Path(self.places["state"]).glob("steps/*/*/*.json"))
         return [Record.from_json(path.read_text()) for path in found]

@@ -59,6 +59,8 @@ xfs_repair -V
 xfs_growfs -V
 growpart --help
 mdadm --version
+service dbus status || test $? != 127
+reboot --no-such-option || test $? != 127
 lvs --version
 pvcreate --version
 vgcreate --version
@@ -77,6 +79,7 @@ udevadm --version
 cloud-init-per always x true
 parted --version
 ethtool --version
+nvme version
 nft --version
 iptables --version
 ip6tables --version

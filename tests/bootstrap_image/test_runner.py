@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import signal
 import stat
+import sys
 import time
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 
 from bootstrap_image.spec import Exit, Job, Mode, Progress, Status
 from tests.bootstrap_image.make import message
-from tests.bootstrap_image.run import Run, alive
+from tests.bootstrap_image.run import ROOT, Run, alive
 
 
 @pytest.fixture
@@ -26,6 +27,28 @@ def test_a_script_runs_and_its_result_is_kept(run: Run) -> None:
     assert record.last_lines == ("one", "two")
     assert run.status == Exit.DONE
     assert "one/part-001: one\n" in run.log()
+
+
+def test_a_step_shuts_the_machine_down_once_and_not_at_every_boot(run: Run) -> None:
+    ask = (
+        f"PYTHONPATH={ROOT} {sys.executable} -c 'import sys; from bootstrap_image import shutdown;"
+        f' sys.exit(shutdown.ask("{run.places["scripts"]}") or 0)\''
+    )
+    script = f"#!/bin/sh\n{ask} || exit 9\n[ -e {run.place}/end ] || sleep 60\n"
+    run.write(Job("one", "user-data/one"), one=script)
+    with run.start() as process:
+        while "asked" not in run.shutdown():
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.terminate()
+    (record,) = run.records()
+    assert record.status is Status.INTERRUPTED
+    assert record.message.endswith("it asked for a shutdown")
+    assert record.shutdowns == 1
+    run.run()
+    (record,) = run.records()
+    assert (record.status, record.exit_status, record.shutdowns) == (Status.FAILED, 9, 1)
+    assert any("would do so at every boot" in line for line in record.last_lines)
 
 
 def test_a_script_finds_little_in_its_environment(run: Run) -> None:
