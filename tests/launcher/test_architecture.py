@@ -86,6 +86,25 @@ def test_the_launcher_imports_only_the_contract_of_the_image() -> None:
     assert used - {"admin_image", "bootstrap_image", "hostview"} <= shared
 
 
+def test_the_bundle_leaves_out_nothing_that_is_imported() -> None:
+    spec = ast.parse((ROOT / "tools" / "bundle" / "hatchway.spec").read_text())
+    (unused,) = (
+        ast.literal_eval(node.value)
+        for node in spec.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "UNUSED"
+    )
+    found = {
+        alias.name if isinstance(node, ast.Import) else node.module or ""
+        for package in ("launcher", "toolbox", "hostview")
+        for path in (ROOT / package).glob("**/*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+    }
+    assert "yaml" in found
+    assert found & set(unused) == set()
+
+
 def test_only_the_command_line_knows_typer() -> None:
     guilty = [
         name
