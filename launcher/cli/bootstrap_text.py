@@ -15,16 +15,19 @@ HASH: Final = 12  # digits
 
 def render(facts: dict[str, Any]) -> Iterator[str]:
     """The state, then each step with what it came from and how it ended, then the findings."""
-    yield f"state     {facts['state']}" + ("" if facts["this_boot"] else ", of an earlier boot")
+    # What runs now is of this boot, whatever the last summary is of.
+    earlier = facts["last"] and not facts["this_boot"] and facts["state"] != "running"
+    yield f"state     {facts['state']}" + (", of an earlier boot" if earlier else "")
     if running := facts["running"]:
         place = f"{running['number']} of {running['total']}"
-        yield f"running   {running['job']}/{running['step']} ({place})"
+        since = _moment(running["started"])
+        yield f"running   {running['job']}/{running['step']} ({place}), since {since}"
     last = facts["last"]
     if last and last["message"]:
         yield f"reason    {last['message']}"
     if facts["nothing_due"] and facts["state"] != "running":
         yield "last run  nothing was due: all had been done before"
-    for record in facts["records"]:
+    for record in sorted(facts["records"], key=lambda record: float(record["started"])):
         yield from _record(record)
     for step in last["steps"] if last else ():
         if step["status"] == "not-run":
@@ -37,7 +40,7 @@ def render(facts: dict[str, Any]) -> Iterator[str]:
 
 def _record(record: dict[str, Any]) -> Iterator[str]:
     good = record["status"] == "succeeded"
-    when = time.strftime("%Y-%m-%d %H:%M:%S %Z", time.localtime(record["started"]))
+    when = _moment(record["started"])
     ended = "" if record["exit_status"] is None else f", exit status {record['exit_status']}"
     tries = f", {record['attempts']} attempts" if record["attempts"] > 1 else ""
     name = f"{record['job']}/{record['step']}"
@@ -47,3 +50,7 @@ def _record(record: dict[str, Any]) -> Iterator[str]:
         yield f"          {record['message']}"
     lines = record["last_lines"]
     yield from (f"          | {line}" for line in (lines[-OF_A_SUCCESS:] if good else lines))
+
+
+def _moment(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S %Z", time.localtime(seconds))
