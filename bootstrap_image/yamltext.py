@@ -18,6 +18,12 @@ DEPTH_LIMIT: Final = 50
 NODE_LIMIT: Final = 100_000
 # 16 MiB of YAML take minutes to read; content of that size belongs into a script or an include.
 SIZE_LIMIT: Final = 4 << 20
+# What YAML says of a text that begins with @, ` or %, with & or *, or with !.
+_NEED_QUOTES: Final = (
+    "cannot start any token",
+    "alphabetic or numeric",
+    "a constructor for the tag",
+)
 
 
 class YamlError(ValueError):
@@ -52,7 +58,7 @@ def _explained(error: yaml.MarkedYAMLError, text: str) -> str:
         return problem
     if tab := indentation.tab_near(text, mark.line):
         return f"line {tab}: it is indented with a tab; YAML takes spaces only"
-    if "cannot start any token" in problem:
+    if any(words in problem for words in _NEED_QUOTES):
         problem = f"{problem}; put the text in quotes"
     return f"line {mark.line + 1}, column {mark.column + 1}: {problem}"
 

@@ -193,6 +193,13 @@ def test_an_entry_that_its_indentation_puts_into_the_one_before_is_refused(text:
     assert "line 4" in found
 
 
+@pytest.mark.parametrize("word", ["@daily", "`id`", "%x", "& a", "*.txt", "!x"])
+def test_a_text_that_begins_with_a_sign_of_yaml_is_told_to_be_quoted(word: str) -> None:
+    (found,) = config_errors(f"runcmd:\n- {word}\n")
+    assert "quotes" in found
+    assert "line 3" in found
+
+
 def test_a_command_may_go_on_on_the_next_line() -> None:
     assert script("runcmd:\n- echo a\n  --long b\n") == "#!/bin/bash\necho a --long b\n"
 
