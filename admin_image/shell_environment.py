@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from admin_image import new_root, observer, program, toolbelt, variables
+from admin_image import new_root, observer, program, variables
 
 if TYPE_CHECKING:
     from admin_image.session import Session
@@ -26,8 +26,8 @@ def shell(belt: Toolbelt | None) -> list[str]:
 
 
 def least(belt: Toolbelt | None) -> list[str]:
-    """A command that does nothing, and takes nothing but itself to be run."""
-    return [belt.shell if belt else toolbelt.SHELL, "-c", ":"]
+    """A command that does nothing, and takes what all others take to be run: loader and libc."""
+    return [belt.shell if belt else SHELL, "-c", ":"]
 
 
 def directory(session: Session, theirs: str) -> str:

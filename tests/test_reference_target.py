@@ -6,13 +6,21 @@ Kernel 5.10, containerd 1.4, no shell on the host and none in the container.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from typing import TYPE_CHECKING
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.engine import intruder
+from tests.engine.intruder import SCRIPT, SESSIONS, devices
 from tests.engine.target import PROGRAM, SCRATCH
 from tests.engine.toolbox import busybox_archive
+from tests.refhost.door import HATCHWAY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +32,7 @@ pytest_plugins = ["tests.refhost.door_fixture"]
 pytestmark = [pytest.mark.refhost, pytest.mark.timeout(600)]
 
 KUBERNETES = "k8s.io"
+SCENE, MARKER = "/run/scene", "/var/marker"
 NAMES = {"web-0": "a" * 64, "web-1": "ab" * 32}
 
 
@@ -136,6 +145,49 @@ def test_a_slip_of_the_finger_and_an_ambiguous_name_are_answered_with_the_names(
     assert "target.ambiguous" in several.stderr
     for pod in NAMES:
         assert f"shop/{pod}/app" in several.stderr
+
+
+@contextlib.contextmanager
+def hostile(pod: Pod) -> Iterator[dict[str, Any]]:
+    """A hostile process in a pod, put there from a toolbox; its report comes with the end."""
+    machine = pod.node.machine
+    machine.write(f"{SCENE}/intruder.py", Path(intruder.__file__).read_bytes())
+    machine.write(MARKER, b"of the host")
+    found = devices(machine.read("/proc/1/mountinfo").decode())
+    theirs = json.dumps(
+        sorted(found - devices(machine.read(f"/proc/{pod.pid}/mountinfo").decode()))
+    )
+    script = f"""
+        cd /host{SCENE}; (echo '{theirs}'; until [ -e stop ]; do sleep 0.2; done) |
+        python3 -I intruder.py {pod.pid} {MARKER} /host > report
+    """
+    argv = ("--profile", "sysadmin", "--host-rw", "--", "sh", "-c", script)
+    report: dict[str, Any] = {}
+    with ThreadPoolExecutor(1) as pool:
+        command = (HATCHWAY, "toolbox", "run", "--quiet", *argv)
+        scanning = pool.submit(machine.exec, command, timeout=500)
+        try:
+            while b"ready" not in machine.exec(["cat", f"{SCENE}/report"]).stdout:
+                assert not scanning.done(), scanning.result()
+                time.sleep(0.2)
+            yield report
+        finally:
+            machine.write(f"{SCENE}/stop", b"")
+        ended = scanning.result()
+    assert ended.status == 0, ended.stderr
+    report |= json.loads(machine.read(f"{SCENE}/report").decode().partition("\n")[2])
+    machine.run(["rm", "-r", SCENE, MARKER])
+
+
+def test_a_hostile_pod_finds_nothing_of_the_host_in_any_session(pods: dict[str, Pod]) -> None:
+    pod = pods["web-0"]
+    with hostile(pod) as report:
+        # `observe`, and what can do most: the host is slow, and all are tried on the engines.
+        for flags in (SESSIONS[0], SESSIONS[-1]):
+            done = pod.beside(*flags, "--target", "pod/web-0", "--", "sh", "-c", SCRIPT)
+            assert done.status == 0, done.stderr
+    assert report["found"] == {}
+    assert {"python3", "sleep"} <= {name for _, name in report["met"]}
 
 
 def test_a_process_of_the_host_is_a_target_as_well(node: HostDoor, pods: dict[str, Pod]) -> None:

@@ -37,6 +37,7 @@ openssl openssl
 ip iproute2
 curl curl
 age age
+apparmor_parser apparmor
 chromium chromium
 '
 

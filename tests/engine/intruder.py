@@ -3,12 +3,13 @@
 # ruff: noqa: PTH115, PTH116, PTH123, PTH208
 """A hostile process in a target, which looks for a way out through whatever else appears there.
 
-    python -m tests.engine.intruder PID MARKER < DEVICES
+    python -m tests.engine.intruder PID MARKER [ROOT] < DEVICES
 
-It enters all namespaces of PID, as root with what CAPABILITIES names, and scans the processes in
+It enters all namespaces of PID, as root with the rights in CAPABILITIES, and scans the processes in
 there over and over until its standard input ends. What it finds it writes to standard output as
 JSON. DEVICES is a line of JSON: device numbers of the host's file systems that are not the
-target's. MARKER is a file of the host.
+target's. MARKER is a file of the host, whose root lies at ROOT. It needs no more than `hostview`,
+so that it runs in the admin image as well.
 """
 
 from __future__ import annotations
@@ -21,15 +22,27 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from hostview import kernel
-from launcher.host import CAPABILITIES as NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-CAPABILITIES = (
-    "CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "KILL", "SETUID", "SETGID", "SYS_CHROOT",
-    "SYS_PTRACE", "SYS_ADMIN",
-)  # fmt: skip
+# linux/capability.h
+CAPABILITIES = {
+    "CHOWN": 0, "DAC_OVERRIDE": 1, "DAC_READ_SEARCH": 2, "FOWNER": 3, "KILL": 5, "SETGID": 6,
+    "SETUID": 7, "SYS_CHROOT": 18, "SYS_PTRACE": 19, "SYS_ADMIN": 21,
+}  # fmt: skip
+# What it is to look at: sessions of every kind. Something is left behind, so it is swept as well.
+SCRIPT = "sleep 0.2 & wait; setsid sleep 555 & exit 0"
+SESSIONS = (
+    ("--profile", "observe"),
+    ("--profile", "general"),
+    ("--profile", "netadmin"),
+    ("--profile", "sysadmin"),
+    ("--root", "target"),
+    ("--root", "target", "--profile", "observe"),
+    ("--root", "target", "--profile", "sysadmin", "--ptrace"),
+)
+
 _LINKS = ("root", "cwd", "exe")
 _LISTS = ("fd", "map_files")
 _STREAMS = frozenset({"0", "1", "2"})
@@ -75,10 +88,8 @@ class Intruder:
                     if os.path.samestat(os.stat(f"{place}{way}{self.marker}"), self.host):
                         self._tell(f"{place}{way}", "leads to the marker")
         self._compare_namespaces(pid)
-        for line in _read(f"/proc/{pid}/mountinfo").splitlines():
-            major, minor = line.split()[2].split(":")
-            if os.makedev(int(major), int(minor)) in self.devices:
-                self._tell(f"/proc/{pid}/mountinfo", line)
+        if mounted := devices(_read(f"/proc/{pid}/mountinfo")) & self.devices:
+            self._tell(f"/proc/{pid}/mountinfo", f"has {mounted}")
 
     def _places(self, process: str) -> Iterator[str]:
         tasks = [process]
@@ -107,6 +118,12 @@ class Intruder:
         return {"found": self.found, "met": sorted(self.met), "scans": self.scans}
 
 
+def devices(mountinfo: str) -> set[int]:
+    """Numbers of the file systems in there."""
+    lines = (line.split()[2].split(":") for line in mountinfo.splitlines())
+    return {os.makedev(int(major), int(minor)) for major, minor in lines}
+
+
 def _read(path: str) -> str:
     with open(path, errors="surrogateescape", encoding="utf-8") as file:
         return file.read()
@@ -122,12 +139,12 @@ def _enter(pid: int) -> None:
     os.setgroups([])
     os.setresgid(0, 0, 0)
     os.setresuid(0, 0, 0)
-    kernel.capset(sum(1 << NAMES.index(name) for name in CAPABILITIES))
+    kernel.capset(sum(1 << bit for bit in CAPABILITIES.values()))
 
 
 def main() -> None:
     pid, marker = int(sys.argv[1]), sys.argv[2]
-    host = os.stat(marker)
+    host = os.stat("".join(sys.argv[3:]) + marker)
     devices = set(json.loads(sys.stdin.readline()))
     _enter(pid)
     if child := os.fork():  # the pid namespace is for children

@@ -16,6 +16,7 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.engine import target as targets
+from tests.engine.intruder import SCRIPT, SESSIONS, devices
 from tests.engine.target import PROGRAM, SCRATCH, Target
 from tests.engine.toolbox import BUSYBOX, Toolbox, busybox_archive
 
@@ -23,18 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 pytestmark = pytest.mark.engine
-
-# Something is left behind, so that it is swept as well.
-SCRIPT = "sleep 0.2 & wait; setsid sleep 555 & exit 0"
-SESSIONS = (
-    ("--profile", "observe"),
-    ("--profile", "general"),
-    ("--profile", "netadmin"),
-    ("--profile", "sysadmin"),
-    ("--root", "target"),
-    ("--root", "target", "--profile", "observe"),
-    ("--root", "target", "--profile", "sysadmin", "--ptrace"),
-)
 
 
 @pytest.fixture(scope="module")
@@ -64,21 +53,14 @@ def intruder(target: Target, marker: Path) -> Iterator[dict[str, Any]]:
     ) as child:
         assert child.stdin is not None
         assert child.stdout is not None
-        devices = sorted(
-            _devices("/proc/self/mountinfo") - _devices(f"/proc/{target.pid}/mountinfo")
-        )
-        child.stdin.write(f"{json.dumps(devices)}\n")
+        theirs = devices(Path("/proc/self/mountinfo").read_text()) - devices(target.mounts())
+        child.stdin.write(f"{json.dumps(sorted(theirs))}\n")
         child.stdin.flush()
         assert child.stdout.readline() == "ready\n"
         report: dict[str, Any] = {}
         yield report
         said, _ = child.communicate()
         report |= json.loads(said)
-
-
-def _devices(mountinfo: str) -> set[int]:
-    lines = (line.split()[2].split(":") for line in Path(mountinfo).read_text().splitlines())
-    return {os.makedev(int(major), int(minor)) for major, minor in lines}
 
 
 @pytest.mark.parametrize(
@@ -88,7 +70,7 @@ def test_a_hostile_target_finds_nothing_of_the_host_in_any_session(
     box: Toolbox, marker: Path, options: tuple[str, ...]
 ) -> None:
     with targets.podman(*options) as found:
-        assert marker.stat().st_dev in _devices("/proc/self/mountinfo")
+        assert marker.stat().st_dev in devices(Path("/proc/self/mountinfo").read_text())
         with intruder(found, marker) as report:
             for flags in SESSIONS:
                 done = box.run(*flags, "--target", found.uri, "--", "sh", "-c", SCRIPT)

@@ -35,7 +35,11 @@ def program() -> Path:
 def node(
     admin_archive: Path, program: Path, ssh_key: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[HostDoor]:
-    """A reference host with the program in its /opt, and settings that lead to the registry."""
-    with registry() as source, Machine(files={"/opt/hatchway": program}) as machine:
+    """A reference host with the program in its /opt, and settings that lead to the registry.
+
+    Its kernel has AppArmor on, as several of these systems have, and no profile loaded.
+    """
+    files, words = {"/opt/hatchway": program}, ("lsm=yama,apparmor",)
+    with registry() as source, Machine(files=files, cmdline=words) as machine:
         machine.write("/etc/hatchway/config.toml", source.settings())
         yield HostDoor(machine, source, ssh_key, tmp_path_factory.mktemp("client"))
