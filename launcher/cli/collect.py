@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from launcher.monitor import Monitor
     from toolbox.collect.collecting import Request, Result
     from toolbox.collect.sink import FileSink, PipeSink
 
@@ -88,13 +89,24 @@ def collect(
         output.warning(str(finding))
     with interrupt.noted(), monitor.for_terminal(quiet=quiet) as listener:
         with _sink(file, request, listener) as sink:
-            result = collecting.run(request, sink, listener)
+            result = _run(request, sink, listener)
             names = _keep_names(result.names, sink)
             sink.finish()
         with output.answer():
             _tell(result, sink, names, form)
         interrupt.check()
     return Exit.DONE if result.manifest.ending == "complete" and not findings else Exit.DEGRADED
+
+
+def _run(request: Request, sink: FileSink | PipeSink, listener: Monitor) -> Result:
+    from toolbox.collect import collecting
+    from toolbox.collect.sink import OutputLostError
+
+    try:
+        return collecting.run(request, sink, listener)
+    except OutputLostError as lost:
+        streams.abandon(sys.stdout)
+        raise output.UnheardError(lost.why) from None
 
 
 def _check_output(file: str, form: Output) -> None:

@@ -102,6 +102,7 @@ class _Packing:
         self._sink = sink
         self._disguise = disguise
         self._entries: list[Entry] = []
+        self._cut = False  # for want of room
         self._bundle = Bundle(sink, request.name, request.form, request.recipients)
 
     def abandon(self) -> None:
@@ -118,6 +119,7 @@ class _Packing:
         if outcome.content:
             given = self._bundle.add(path, outcome.content, time.time())
             if given < len(outcome.content):
+                self._cut = True
                 note = f"the disk became full: what follows byte {given} is zeros"
                 whole = outcome.content[:given] + bytes(len(outcome.content) - given)
                 outcome = dataclasses.replace(outcome, content=whole, note=note, truncated=True)
@@ -133,16 +135,21 @@ class _Packing:
 
     def _fitted(self, outcome: Outcome) -> Outcome:
         """The end of what would not fit on the disk even if it did not pack at all."""
-        room = self._sink.room()
-        if room is None or len(outcome.content) <= room:
+        disk, limit = self._sink.room(), max(self._request.size - self._sink.written, 0)
+        room = limit if disk is None else min(disk, limit)
+        if len(outcome.content) <= room:
             return outcome
+        self._cut = True
         content = outcome.content[-max(room, 1) :]
         content = content[content.find(b"\n") + 1 :]
-        note = "the disk has room for its end alone"
+        which = "--max-size" if room == limit else "the disk"
+        note = f"{which} has room for its end alone"
         return dataclasses.replace(outcome, content=content, note=note, truncated=True)
 
     def finish(self, examined: Checkup, ending: Ending, began: float, seconds: float) -> Manifest:
         cleaner = Redactor(self._disguise)
+        if ending == "complete" and (self._cut or self._sink.full):
+            ending = "full"
         manifest = Manifest(
             version=VERSION,
             host=cleaner.text(socket.gethostname()),

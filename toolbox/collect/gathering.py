@@ -75,7 +75,7 @@ _SKIPPED: Final = {
     "complete": "",
     "interrupted": "collection was interrupted before",
     "timeout": "the time for the whole collection was up before",
-    "full": "the disk had no room for more",
+    "full": "the disk, or --max-size, had no room for more",
 }
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from launcher import interrupt
 from toolbox.collect.item import Item, Outcome, Status
 from toolbox.collect.kept import Kept
+from toolbox.collect.nul_gaps import NulGaps, binary_from, is_binary
 from toolbox.collect.redaction import Redactor
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class Sieve:
     def __init__(self, item: Item) -> None:
         self._item = item
         self._redactor = Redactor()
+        self._gaps = NulGaps()
         self._kept = Kept(item.limit)
         self._began = time.monotonic()
         self._size = 0
@@ -59,9 +61,9 @@ class Sieve:
         if self._size == len(chunk) and (form := _form(chunk)):
             self.refusal = f"{form}: it cannot be searched for secrets"
             return
-        text, binary, _ = chunk.partition(b"\0")
-        self._kept.add(self._redactor.feed(text))
-        if binary:
+        end = binary_from(chunk)
+        self._kept.add(self._redactor.feed(self._gaps.feed(chunk[:end])))
+        if end < len(chunk):
             self.refusal = "binary from some place on: left out there"
 
     def drain(self, read: Callable[[int], bytes]) -> Status:
@@ -76,6 +78,7 @@ class Sieve:
         return "ok"
 
     def outcome(self, status: Status, note: str = "", **more: Any) -> Outcome:
+        self._kept.add(self._redactor.feed(self._gaps.finish()))
         self._kept.add(self._redactor.finish())
         content = self._kept.content()
         if self.refusal:
@@ -98,4 +101,4 @@ def _form(beginning: bytes) -> str:
     for magic, name in _PACKED.items():
         if beginning.startswith(magic):
             return name
-    return "binary" if b"\0" in beginning[:_LOOKED_AT] else ""
+    return "binary" if is_binary(beginning[:_LOOKED_AT]) else ""

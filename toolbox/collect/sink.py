@@ -41,6 +41,14 @@ class Sink(Protocol):
     def abort(self) -> None: ...
 
 
+class OutputLostError(Exception):
+    """Standard output takes no more of the bundle; `why` is what the kernel said."""
+
+    def __init__(self, why: OSError) -> None:
+        super().__init__(why)
+        self.why = why
+
+
 class PipeSink:
     """Standard output, for a channel that can only pipe."""
 
@@ -50,7 +58,10 @@ class PipeSink:
         self._fd = fd
 
     def write(self, data: bytes) -> int:
-        _write_all(self._fd, data)
+        try:
+            _write_all(self._fd, data)
+        except OSError as error:
+            raise OutputLostError(error) from error
         self.written += len(data)
         return len(data)
 
