@@ -66,12 +66,16 @@ def faulty(node: HostDoor) -> Iterator[HostDoor]:
         machine.write(path, text.encode(), mode=0o600)
     machine.write("/var/log/rotated/app.1.gz", gzip.compress(f"token={WORD}-9\n".encode()))
     machine.write("/etc/kubernetes/pki/apiserver.crt", certificate(-30, -1))
+    machine.write("/etc/kubernetes/manifests/etcd.yaml", b"apiVersion: v1\nkind: [\n")
     machine.write("/var/log/pods/default_web-0_uid/app/9.log", b"ended\n")
+    machine.run(["systemctl", "mask", "crio.service"])
     systemd_run = ("systemd-run", "--quiet")
     machine.exec([*systemd_run, "--unit=planted-failure", "--wait", "false"])
     restarts = ("--property=Restart=always", "--property=RestartSec=100ms")
     endless = "--property=StartLimitIntervalSec=0"
     machine.run([*systemd_run, "--unit=planted-restarts", *restarts, endless, "true"])
+    seldom = ("--property=Restart=always", "--property=RestartSec=1h")
+    machine.run([*systemd_run, "--unit=planted-stuck", *seldom, "true"])
     machine.run(["mkdir", "-p", "/var/planted"])
     machine.run(["mount", "-t", "tmpfs", "-o", "size=4M", "planted", "/var/planted"])
     machine.exec(["dd", "if=/dev/zero", "of=/var/planted/ballast", "bs=64k", "count=62"])
@@ -85,7 +89,8 @@ def faulty(node: HostDoor) -> Iterator[HostDoor]:
         assert time.monotonic() < end
         time.sleep(0.5)
     yield node
-    machine.run(["systemctl", "stop", "planted-restarts", "planted-argv"])
+    machine.run(["systemctl", "stop", "planted-restarts", "planted-stuck", "planted-argv"])
+    machine.run(["systemctl", "unmask", "crio.service"])
     machine.exec(["systemctl", "reset-failed"])
     machine.run(["umount", "/var/planted"])
     for path in SECRET_FILES:
@@ -120,10 +125,13 @@ def opened(faulty: HostDoor) -> Opened:
 PLANTED_FAULTS = {
     "units.failed": "planted-failure.service",
     "units.restarts": "planted-restarts.service",
+    "units.stuck": "planted-stuck.service",
+    "units.masked": "crio.service",
     "disks.full": "/var/planted",
     "kernel.oom": "tail",
     "certificates.expired": "CN=system:node:n1",
     "pods.restarts": "default/web-0/app: 9 restarts",
+    "pods.static": "/etc/kubernetes/manifests/etcd.yaml: not valid YAML",
 }
 
 
