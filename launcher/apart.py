@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     Pieces = Generator[Any, None, None]
 
 _POLL: Final = 0.1  # seconds
-_GRACE: Final = 0.2  # until a child that was killed is gone, unless it hangs
+_GRACE: Final = 0.2  # until a child that was killed counts as one that hangs in the kernel
+_LONGEST: Final = 5.0  # the same, for one that only waits for a processor
 
 _Answer = TypeVar("_Answer")
 
@@ -141,6 +142,17 @@ def _end(pid: int) -> None:
     for kill in (os.killpg, os.kill):  # it may not have had the time to lead a group
         with contextlib.suppress(ProcessLookupError):
             kill(pid, signal.SIGKILL)
-    until = time.monotonic() + _GRACE
-    while not os.waitpid(pid, os.WNOHANG)[0] and time.monotonic() < until:
+    began = time.monotonic()
+    while not os.waitpid(pid, os.WNOHANG)[0]:
+        waited = time.monotonic() - began
+        if waited > _LONGEST or (waited > _GRACE and _hangs(pid)):
+            return
         time.sleep(0.002)
+
+
+def _hangs(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0]
+    except OSError:
+        return False
+    return state == b"D"
