@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs of NUL bytes in a log, which a crash leaves where blocks were lost.
 
-The text before and after them is kept; the gap is named. What has many NULs between its other
+The lines before and after them are kept; the gap is named. What has many NULs between its other
 bytes is no log, but binary.
 """
 
@@ -19,26 +19,43 @@ _GAP: Final = re.compile(rb"\0{%d,}" % LOST)
 
 
 class NulGaps:
-    """Names gaps in a stream that comes in pieces; a run may go on in the next."""
+    """Names gaps in a stream that comes in pieces; a run may go on in the next.
+
+    A NUL that strayed into a line is dropped, so that what it stood in is searched as a whole. Of a
+    line that a gap cuts the rest is dropped: a secret may have begun before.
+    """
 
     def __init__(self) -> None:
         self._pending = 0
+        self._last = b"\n"
+        self._cut = False
 
     def feed(self, chunk: bytes) -> bytes:
         """The text with its gaps named, but for a run at its end."""
-        stripped = chunk.rstrip(b"\0")
-        begin = len(stripped) - len(stripped.lstrip(b"\0"))
-        if not stripped:
-            self._pending += len(chunk)
-            return b""
-        named = self.finish(begin) + _RUN.sub(lambda run: _name(len(run[0])), stripped[begin:])
-        self._pending = len(chunk) - len(stripped)
-        return named
+        out, position = b"", 0
+        for run in _RUN.finditer(chunk):
+            out += self._text(chunk[position : run.start()])
+            self._pending += len(run[0])
+            position = run.end()
+        return out + self._text(chunk[position:])
 
-    def finish(self, more: int = 0) -> bytes:
-        """The run at the end of what has come, and `more` of it."""
-        length, self._pending = self._pending + more, 0
-        return _name(length) if length else b""
+    def finish(self) -> bytes:
+        """The run at the end of what has come."""
+        length, self._pending = self._pending, 0
+        if length < LOST:
+            return b""
+        self._cut = self._last != b"\n"
+        return b"\n[%d NUL bytes]\n" % length
+
+    def _text(self, text: bytes) -> bytes:
+        if not text:
+            return b""
+        gap = self.finish()
+        self._last = text[-1:]
+        if self._cut:
+            _, newline, text = text.partition(b"\n")
+            self._cut = not newline
+        return gap + text
 
 
 def is_binary(piece: bytes) -> bool:
@@ -58,8 +75,3 @@ def binary_from(piece: bytes) -> int:
         if run.end() - run.start() < LOST and _NO_TEXT.search(around):
             return run.start()
     return len(piece)
-
-
-def _name(length: int) -> bytes:
-    name = b"[%d NUL byte%s]" % (length, b"s" if length > 1 else b"")
-    return b"\n%s\n" % name if length >= LOST else name

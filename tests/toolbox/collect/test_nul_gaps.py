@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import pytest
 
+from toolbox.collect.item import Item
 from toolbox.collect.nul_gaps import NulGaps, binary_from, is_binary
+from toolbox.collect.sieve import Sieve
 
 
 @pytest.mark.parametrize("size", [1, 7, 100, 5000, 1 << 16])
@@ -14,8 +16,27 @@ def test_a_gap_is_named_wherever_the_stream_is_cut(size: int) -> None:
     gaps = NulGaps()
     pieces = [gaps.feed(log[start : start + size]) for start in range(0, len(log), size)]
     assert b"".join([*pieces, gaps.finish()]) == (
-        b"one\n\n[4096 NUL bytes]\ntwo\nthr[1 NUL byte]ee\n\n[64 NUL bytes]\n"
+        b"one\n\n[4096 NUL bytes]\ntwo\nthree\n\n[64 NUL bytes]\n"
     )
+
+
+@pytest.mark.parametrize("size", [1, 5, 4096, 1 << 20])
+@pytest.mark.parametrize(
+    "secret",
+    [
+        b"pass\0word=hunter2secret\n",
+        b"password=\0hunter2secret\n",
+        b"ghp_0123456789\0abcdefgh2secret0123456789\n",
+        b"password=hunter" + bytes(4096) + b"2secret\nnext\n",
+        "password=hunter2secret\n".encode("utf-16-le"),
+    ],
+)
+def test_a_nul_hides_no_secret(secret: bytes, size: int) -> None:
+    content = b"an ordinary line\n" * 600 + secret + b"an ordinary line\n" * 3
+    sieve = Sieve(Item(kind="file", name="log", argument=("/log",)))
+    for start in range(0, len(content), size):
+        sieve.add(content[start : start + size])
+    assert b"2secret" not in sieve.outcome("ok").content
 
 
 def test_what_turns_binary_is_text_until_there_and_a_stray_nul_is_none() -> None:
