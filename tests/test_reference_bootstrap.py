@@ -331,9 +331,6 @@ def test_a_hung_script_holds_the_boot_of_another_cloud_no_longer_than_its_limit(
     assert node.machine.read("/opt/went-on") == b"yes\n"
     (hung,) = [each for each in found["records"] if each["job"] == "hung"]
     assert "kubelet starts after user data has ended" in "".join(hung["last_lines"])
-    _, waits, jobs = hung["message"].partition("systemd has jobs that wait: ")
-    assert waits, hung["message"]
-    assert "kubelet.service" in jobs.split(", ")
     assert node.machine.read("/opt/told") == b"i-0123456789abcdef0\n"
     assert node.changed(GATE) > max(node.changed("/opt/told"), last_end(found))
 
