@@ -9,6 +9,7 @@ whoever waits for the client learns that it is lost.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import stat
@@ -61,6 +62,8 @@ class Outlet:
         """Wait until all that the client has printed is written, `limit` seconds for each."""
         for thread in self._threads:
             thread.join(limit)
+            if thread.is_alive():
+                self.lost = self.lost or OSError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
 
     def _write(self, reader: int, number: int) -> None:
         lost = False

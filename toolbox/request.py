@@ -90,6 +90,8 @@ def parse_volume(text: str) -> Volume:
     if ".." in PurePosixPath(target).parts or PurePosixPath(target) == PurePosixPath("/"):
         message = f"{target!r} is no place for it"
         raise ValueError(message)
+    # As the kernel reads it: `//proc` and `/./proc` are /proc.
+    target = "/" + "/".join(part for part in target.split("/") if part not in ("", "."))
     taken = next((place for place in _TAKEN if f"{target}/".startswith(f"{place}/")), "")
     if taken:
         message = f"{target!r} is no place for it: {taken} is the toolbox's own"

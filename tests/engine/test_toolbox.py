@@ -181,6 +181,8 @@ def test_volumes_users_and_directories_are_as_asked(box: Toolbox, tmp_path: Path
         (("--volume", "/tmp:/a/../b"), "/a/../b"),
         (("--volume", "/tmp:/proc"), "/proc is the toolbox's own"),
         (("--volume", "/tmp:/dev/shm"), "/dev is the toolbox's own"),
+        (("--volume", "/tmp://proc/x"), "/proc is the toolbox's own"),
+        (("--volume", "/tmp:/./sys"), "/sys is the toolbox's own"),
         (("--volume", "/tmp:/host/x"), "/host is the toolbox's own"),
         (("--volume", "/tmp:/\udcff"), "no UTF-8"),
         (("--env", "no name=1"), "no name"),
