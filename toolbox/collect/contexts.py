@@ -10,6 +10,14 @@ from toolbox.collect.patterns import Pattern, expression
 
 CONTEXTS: Final = (
     Pattern(
+        "header with parts",
+        expression(
+            rb"(?P<k>(?<![\"'\\\w-])(?:proxy-)?authorization\s{0,2}:\s{0,4}(?:digest|negotiate|ntlm|oauth|hawk"
+            rb"|signature|aws4-hmac-sha256)\s)[^\r\n]++"
+        ),
+        (b"authorization",),
+    ),
+    Pattern(
         "header",
         expression(
             rb"(?P<k>(?:(?:proxy-)?authorization|(?:set-)?cookie"

@@ -49,7 +49,16 @@ BY_NAME: Final = (
         ),
     ),
     # `"password": "x"`, `token='x'`, `\"secret\":\"x\"`: what is quoted ends with its quote.
-    Pattern("quoted", expression(rb"(?P<k>", NAME, ANY_QUOTE, COLON, rb")", HARMLESS, QUOTED)),
+    Pattern(
+        "quoted",
+        expression(
+            rb"(?P<k>",
+            NAME,
+            ANY_QUOTE,
+            COLON,
+            *(rb")", HARMLESS, rb"(?:[bur]{1,2}(?=[\"'])|\$(?='))?", QUOTED),
+        ),
+    ),
     Pattern("list", expression(rb"(?P<k>", NAME, ANY_QUOTE, COLON, rb")(?!\[\])", LIST), (b"[",)),
     # At the start of a line, as in settings: all that follows.
     Pattern(

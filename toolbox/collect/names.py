@@ -11,7 +11,7 @@ from typing import Final
 
 # A name that says that its value is a secret; what stands before it in the name does not matter.
 WORD: Final = (
-    rb"(?:passw(?:or)?d|passphrase|passcode|pwd|secret|token|credential|cookie(?<!syncookie)|psk"
+    rb"(?:passw(?:or)?d|passphrase|passcode|pwd(?![\"']?\s*+[:=]\s*+[\"']?[/~])|secret|token(?!iz)|credential|cookie(?<!syncookie)|psk"
     rb"|(?:api|access|private|client|encryption|signing|shared|license|account|storage|master|hmac)"
     rb"[-_.]?key|key[-_.]?data|session[-_.]?(?:id|key)|user[-_.]?data|custom[-_.]?data"
     rb"|auth(?![a-z])(?<![a-z]auth)|pw(?![a-z0-9])(?<=[a-z_.\-]pw)"
@@ -24,7 +24,17 @@ _NO_PLACE: Final = (
     rb"""(?![\w.\-]{0,40}(?:(?:file|path|dir)["']?[\s:=,]++["']?[/~.]"""
     rb"""|(?:interval|timeout|ttl|name|type)["']?\s*+[:=]))"""
 )
-NAME: Final = WORD + _NO_PLACE + rb"[\w.\-]{0,64}+"
+# `prompt_tokens=17`, `password_min_length = 8`
+_NO_COUNT: Final = (
+    rb"""(?!(?:s|[-_.]?(?:count|min|max|len|limit|size|age|num|retries|days|version|warn)[\w.\-]{0,40})"""
+    rb"""["']?\s*+[:=]\s*+\d{1,9}(?![\w.]))"""
+)
+# `token_manager.go:121` is a line of a program.
+_NO_SOURCE: Final = b"".join(
+    rb"(?<!\.%s)" % each
+    for each in (b"go", b"py", b"rs", b"c", b"cc", b"cpp", b"h", b"java", b"js", b"ts", b"rb")
+)
+NAME: Final = WORD + _NO_PLACE + _NO_COUNT + rb"[\w.\-]{0,64}+" + _NO_SOURCE
 # One of them is in every name that NAME matches.
 HINTS: Final = (
     *(b"pass", b"pwd", b"pw", b"secret", b"token", b"credential", b"cookie", b"psk", b"key"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from typing import Final
+from typing import Final, Self
 
 MARK: Final = b"[redacted]"
 
@@ -23,7 +23,16 @@ class Pattern:
     inner: re.Pattern[bytes] | None = None
 
     def possible(self, low: bytes) -> bool:
-        return not self.hints or any(hint in low for hint in self.hints)
+        for hint in self.hints:
+            if hint in low:
+                return True
+        return not self.hints
+
+    def within(self, low: bytes) -> Self:
+        """The same for lines of this text: with those hints alone that are in it."""
+        if len(self.hints) < 2:
+            return self
+        return dataclasses.replace(self, hints=tuple(hint for hint in self.hints if hint in low))
 
     def replace(self, line: bytes) -> tuple[bytes, int]:
         """The line without its secrets of this kind, and how many there were."""

@@ -11,13 +11,16 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from toolbox.collect import openings
+from toolbox.collect import openings, prefixes
 from toolbox.collect.contexts import CONTEXTS
 from toolbox.collect.forms import FORMS
 from toolbox.collect.named import BY_NAME
 from toolbox.collect.names import HINTS, NAMED
 from toolbox.collect.patterns import MARK, Pattern
+from toolbox.collect.programs import PROGRAMS
+from toolbox.collect.servers import SERVERS
 from toolbox.collect.spans import Key
+from toolbox.collect.structures import STRUCTURES
 from toolbox.collect.variables import VARIABLES
 
 if TYPE_CHECKING:
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
 
     from toolbox.collect.spans import Span
 
-FIRST: Final = (*CONTEXTS, *VARIABLES)
+FIRST: Final = (*CONTEXTS, *VARIABLES, *PROGRAMS, *SERVERS, *STRUCTURES)
 
 LONGEST_LINE: Final = 256 * 1024
 TOO_LONG: Final = b"[a line of more than 256 KiB: left out, it could not be searched for secrets]"
@@ -33,6 +36,11 @@ _MOST_LINES: Final = 400  # of one block: more than any key has
 
 _KEY_BEGIN: Final = re.compile(rb"-----BEGIN [\w ]{0,40}PRIVATE KEY(?: BLOCK)?-----", re.IGNORECASE)
 _KEY_END: Final = re.compile(rb"-----END [\w ]{0,40}PRIVATE KEY(?: BLOCK)?-----", re.IGNORECASE)
+_PUBLIC_BEGIN: Final = re.compile(
+    rb"-----BEGIN (?:(?:TRUSTED |X509 |NEW )?CERTIFICATE(?: REQUEST)?|X509 CRL"
+    rb"|(?:RSA |SSH2 )?PUBLIC KEY|PKCS7)-----"
+)
+_PUBLIC_LINE: Final = re.compile(rb"[A-Za-z0-9+/=]{1,80}\r?")
 _LONE_BLOB: Final = re.compile(rb"^(?P<k>.{0,200}\]: )?\s{0,80}[A-Za-z0-9+/]{1,100}={0,2}$")
 
 
@@ -48,6 +56,7 @@ class Redactor:
         self._inside: Span | None = None
         self._lines = 0
         self._after_blob = False
+        self._public = False
         self._worth_a_look(b"")
 
     def feed(self, chunk: bytes) -> bytes:
@@ -99,14 +108,27 @@ class Redactor:
     def _worth_a_look(self, low: bytes) -> None:
         """Choose what to look for: most of it is nowhere in all these lines."""
         self._hints = tuple(hint for hint in HINTS if hint in low)
-        self._first = tuple(each for each in FIRST if each.possible(low))
-        self._last = tuple(each for each in FORMS if each.possible(low))
+        self._first = tuple(each.within(low) for each in FIRST if each.possible(low))
+        self._last = tuple(each.within(low) for each in FORMS if each.possible(low))
+        hints = {hint for each in (*self._first, *self._last) for hint in each.hints}
+        # One look at a line for all of them: most lines have none.
+        self._hinted = re.compile(b"|".join(map(re.escape, sorted(hints)))) if hints else None
 
     def _line(self, line: bytes) -> bytes:
         if len(line) > LONGEST_LINE:
             self.count += 1
             line = TOO_LONG
+        before, inner, after = prefixes.split(line)
+        plain = prefixes.plain(inner)
+        searched = self._searched(plain)
+        # Colours stay where nothing was found among them.
+        replaced = before + (inner if searched == plain else searched) + after
+        return self._disguise(replaced) if self._disguise else replaced
+
+    def _searched(self, line: bytes) -> bytes:
         before = self._inside
+        if self._is_public(line):
+            return line
         # What begins on a line is seen also where the line itself is taken out.
         whole = self._keys(line)
         low = line.lower()
@@ -114,7 +136,15 @@ class Redactor:
         replaced = self._patterns(self._within(whole, before), named=named)
         if self._inside is None or self._inside.yields:
             self._look_ahead(line.rstrip(), named=named)
-        return self._disguise(replaced) if self._disguise else replaced
+        return replaced
+
+    def _is_public(self, line: bytes) -> bool:
+        """Whether it is a line of a certificate or a public key."""
+        if self._public:
+            self._public = _PUBLIC_LINE.fullmatch(line) is not None
+        elif line.startswith(b"-----BEGIN ") and self._inside is None:
+            self._public = _PUBLIC_BEGIN.fullmatch(line.rstrip()) is not None
+        return self._public
 
     def _within(self, line: bytes, inside: Span | None) -> bytes:
         """The line as a member of what an earlier line began."""
@@ -156,10 +186,13 @@ class Redactor:
     def _patterns(self, line: bytes, *, named: bool) -> bytes:
         low = line.lower()
         before = self.count
-        line = self._replace(self._first, line, low)
+        hinted = self._hinted is not None and self._hinted.search(low) is not None
+        if hinted:
+            line = self._replace(self._first, line, low)
         if named:
             line = self._replace(BY_NAME, line, low)
-        line = self._replace(self._last, line, low)
+        last = self._last if hinted else (each for each in self._last if not each.hints)
+        line = self._replace(last, line, low)
         # The rest of something long in base64 is shorter than a line of it.
         if self._after_blob and (found := _LONE_BLOB.match(line.rstrip())):
             self.count += 1

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.toolbox.collect import secrets_by_knowledge as known
 from tests.toolbox.collect.harmless import HARMLESS
 from tests.toolbox.collect.planted import WORD, Planted
 from tests.toolbox.collect.secrets_ import PEM
@@ -19,7 +20,10 @@ from tests.toolbox.collect.secrets_of_settings import OF_SETTINGS
 from toolbox.collect.patterns import MARK
 from toolbox.collect.redaction import LONGEST_LINE, TOO_LONG, Redactor
 
-PLANTED = (*OF_ALL_KINDS, *OF_CONTAINERS, *OF_COMMANDS, *OF_SETTINGS)
+PLANTED = (
+    *(*OF_ALL_KINDS, *OF_CONTAINERS, *OF_COMMANDS, *OF_SETTINGS),
+    *(*known.OF_STRUCTURES, *known.OF_COMMANDS, *known.OF_SERVERS, *known.OF_SERVICES),
+)
 EXAMPLES = int(os.environ.get("REDACTION_EXAMPLES", "150"))
 
 
